@@ -1,0 +1,148 @@
+/* config.h: what the user wrote, as a struct.
+ *
+ * Text → mr_config_load (words, numbers, units) → mr_config_set for each --set → mr_config_check (names, limits, what
+ * fits together) → mr_plan. Each error names file, line, key, cause and fix. Every key is described in
+ * config/reference.yaml. Control thread only. Sizes of frames are written with FCS, as RFC 2544 does (64 … 1518), and
+ * kept here without it (60 … 1514).
+ */
+#ifndef MILLRACE_CONFIG_H
+#define MILLRACE_CONFIG_H
+
+#include <millrace/error.h>
+#include <millrace/work.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MR_NAME_MAX  32u
+#define MR_PATHS_MAX 32u
+#define MR_WORKS_MAX 8u
+#define MR_SIZES_MAX 8u
+
+enum mr_layout { MR_LAYOUT_RTC, MR_LAYOUT_PIPELINE };        /* run-to-completion | pipeline */
+enum mr_numa { MR_NUMA_AUTO, MR_NUMA_STRICT, MR_NUMA_OFF };  /* auto | strict | off */
+enum mr_huge { MR_HUGE_AUTO, MR_HUGE_REQUIRED, MR_HUGE_OFF };
+enum mr_offload { MR_OFFLOAD_NONE, MR_OFFLOAD_CHECKSUM, MR_OFFLOAD_SUPER };
+enum mr_when_full { MR_FULL_DEFAULT, MR_FULL_WAIT, MR_FULL_DROP }; /* default: wait with one output, drop with several */
+enum mr_content { MR_CONTENT_FULL, MR_CONTENT_DESCRIPTORS };
+enum mr_uring_receive { MR_RECEIVE_AUX, MR_RECEIVE_PLAIN };
+
+/* Frame sizes of a source: `64`, `64..1518`, `imix` (7 × 64, 4 × 594, 1 × 1518). */
+struct mr_sizes {
+    uint32_t n; /* entries: sizes[i] is drawn weights[i] times of Σ weights; or a range when ranged */
+    uint16_t bytes[MR_SIZES_MAX]; /* without FCS */
+    uint16_t weights[MR_SIZES_MAX];
+    bool ranged; /* bytes[0] … bytes[1], all equally often */
+};
+
+struct mr_port_config {
+    char name[MR_NAME_MAX];
+    char driver[MR_NAME_MAX];
+    char device[256];
+    uint32_t queues; /* receiving and sending queues, 1 … 16 */
+    /* uring */
+    enum mr_offload offload;
+    enum mr_uring_receive receive; /* aux: RECVMSG with aux data, keeps VLAN tags; plain: RECV, loses them, cheaper */
+    uint32_t buffers;              /* posted receive buffers per queue, power of two; default 1024 */
+    uint32_t big_buffers;          /* posted 68 KiB buffers per queue with offload: super; default 64 */
+    uint64_t socket_bytes;         /* receive and send buffer of the sockets; default 4 MiB */
+    /* memory */
+    uint64_t frames;     /* made by the source, all queues together; 0 = endless */
+    double rate_fps;     /* frames per second of the source; 0 = flat out */
+    uint32_t window;     /* frames outstanding between source and sink of one process; 0 = no window */
+    struct mr_sizes size;
+    uint32_t flows;      /* traffic flows, 1 … 65535 */
+    uint32_t seed;
+    enum mr_content content; /* full: frames are written and can be verified; descriptors: nothing is touched */
+    bool verify;             /* the sink verifies what arrives */
+    bool source;             /* the receiving side makes frames */
+    char window_with[MR_NAME_MAX]; /* name of the memory port whose sink closes this source's window; empty = this one */
+    uint32_t vlan;           /* 802.1Q tag on every frame of the source, 1 … 4094; 0 = none */
+};
+
+struct mr_path_config {
+    uint32_t n_from, n_work, n_to;
+    uint8_t from[MR_PORTS_MAX]; /* indices into ports */
+    char from_name[MR_PORTS_MAX][MR_NAME_MAX]; /* as written; resolved by mr_config_check */
+    char work[MR_WORKS_MAX][MR_NAME_MAX];
+    uint8_t to[MR_PORTS_MAX];
+    char to_name[MR_PORTS_MAX][MR_NAME_MAX];
+    uint32_t workers; /* parallel work stages, 1 … 16 */
+    enum mr_when_full when_full;
+};
+
+/* Where a key was written; --set has line 0. */
+struct mr_config_mark {
+    char key[72];
+    uint32_t line;
+};
+
+struct mr_config {
+    char file[256]; /* "" when made by a program */
+    enum mr_layout layout;
+    enum mr_numa numa;
+    uint32_t n_cores;
+    uint32_t cores[MR_CORES_MAX];
+    uint32_t burst;        /* most frames a stage moves in one look, 1 … 256; default 64 */
+    uint32_t ring_frames;  /* capacity of each ring between stages; default 1024 */
+    bool latency;          /* measure; default yes */
+    uint32_t chunks;       /* small chunks, all homes together; default 16384 */
+    uint32_t chunk_bytes;  /* 2496 | 2048 | 4096 */
+    uint32_t big_chunks;   /* 68 KiB chunks, all homes together; 0 = as many as the ports need */
+    enum mr_huge huge_pages;
+    uint32_t batch_cap;    /* batcher.cap, 1 … 256; default 256 */
+    uint32_t n_ports;
+    struct mr_port_config ports[MR_PORTS_MAX];
+    uint32_t n_paths;
+    struct mr_path_config paths[MR_PATHS_MAX];
+    uint32_t n_marks;
+    uint32_t max_marks;
+    struct mr_config_mark *marks;
+};
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* mr_config_create: a configuration with every default set and no ports or paths. NULL without memory. */
+struct mr_config *mr_config_create(void);
+
+/* mr_config_load: read a YAML file ("-" = standard input) into a fresh configuration. 0 and *out, or -errno, err filled. */
+int mr_config_load(struct mr_config **out, const char *file, struct mr_error *err);
+
+/* mr_config_parse: the same from text; `name` stands for the file in messages. */
+int mr_config_parse(struct mr_config **out, const char *text, size_t bytes, const char *name, struct mr_error *err);
+
+/* mr_config_set: one `key=value`, the key as in messages: engine.layout=pipeline, ports[0].device=veth1, or by name
+ * ports.left.device=veth1. The value is YAML (a list as [1, 2]). */
+int mr_config_set(struct mr_config *cfg, const char *assignment, struct mr_error *err);
+
+/* mr_config_check: names resolved, limits and combinations checked; what does not depend on this machine. */
+int mr_config_check(struct mr_config *cfg, struct mr_error *err);
+
+/* mr_config_line: line where a key was written, 0 when it was not. */
+uint32_t mr_config_line(const struct mr_config *cfg, const char *key);
+
+/* mr_config_where: "file:line: key: " into text, for messages about a key. Returns text. */
+const char *mr_config_where(const struct mr_config *cfg, const char *key, char *text, size_t bytes);
+
+void mr_config_destroy(struct mr_config *cfg);
+
+/* Words of the enums, as written in YAML; NULL behind the last. */
+const char *mr_layout_word(enum mr_layout v);
+const char *mr_numa_word(enum mr_numa v);
+const char *mr_huge_word(enum mr_huge v);
+const char *mr_offload_word(enum mr_offload v);
+const char *mr_when_full_word(enum mr_when_full v);
+
+/* mr_parse_rate: "500kpps", "10mpps", "flat-out" into frames per second (0 = flat out). mr_parse_sizes: "64",
+ * "64..1518", "imix" (with FCS). mr_parse_duration: "10s", "250ms", "10" (seconds) into ns. 0 or -EINVAL. */
+int mr_parse_rate(const char *text, double *fps);
+int mr_parse_sizes(const char *text, struct mr_sizes *sizes);
+int mr_parse_duration(const char *text, uint64_t *ns);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

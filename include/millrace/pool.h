@@ -1,0 +1,137 @@
+/* pool.h: a shard of the arena's chunks with one owning core, its home.
+ *
+ * Only the owner takes from and puts to the free lists (LIFO: the chunk freed last is the warmest). Another core sends
+ * chunks home through a recycle ring of its own, large enough for all of the home's chunks, so that a push cannot fail.
+ * A thread that is no core of the engine uses the locked side list, which the owner empties in housekeeping. No atomic
+ * read-modify-write lies on a frame's way.
+ *
+ * Two classes: small (memory.chunk_bytes) and big (one super-frame each). All chunks of a home, small ones first, are one
+ * contiguous range of the arena, so that a burst is told home by its lowest and highest chunk.
+ *
+ * Chunks are numbers: 64-byte lines from the arena's base. Memory comes from the caller; nothing is allocated here.
+ */
+#ifndef MILLRACE_POOL_H
+#define MILLRACE_POOL_H
+
+#include <millrace/frame.h>
+#include <millrace/ring.h>
+
+#define MR_CORES_MAX 64u
+
+/* A free list of chunks. */
+struct mr_stack {
+    uint32_t *items; /* capacity entries */
+    uint32_t count;
+    uint32_t capacity;
+};
+
+struct mr_pool {
+    unsigned char *base;   /* the arena's base, as mapped here */
+    struct mr_stack small;
+    struct mr_stack big;
+    uint32_t first;        /* chunk numbers of this home: first <= chunk < end */
+    uint32_t big_first;    /* chunks from here on are big; == end when there are none */
+    uint32_t end;
+    uint32_t small_bytes;  /* stride of a small chunk */
+    uint32_t big_bytes;    /* stride of a big chunk */
+    uint32_t n_recycle;
+    struct mr_ring *recycle[MR_CORES_MAX]; /* in: one per other core that frees chunks of this home; elements uint32_t */
+    struct {
+        uint32_t lock; /* taken by threads that are no core, and by the owner in housekeeping */
+        uint32_t count;
+        uint32_t *items;
+        uint32_t capacity;
+    } side MR_ALIGNED(MR_LINE_PAIR);
+    unsigned char *owners; /* debug: one byte per line of the arena's range, NULL = not kept; see mr_pool_own */
+};
+
+/* One core's way of sending chunks home: its own homes directly, the others by ring. Read-only after build. */
+struct mr_recycle {
+    uint32_t n_homes;
+    struct {
+        uint32_t first, end;   /* range of the home */
+        struct mr_pool *own;   /* set when this core owns the home */
+        struct mr_ring *ring;  /* set otherwise */
+    } homes[MR_CORES_MAX];
+};
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* mr_pool_init: an empty pool for chunks first … end-1, of which those from big_first on are big; the stacks' and the
+ * side list's item arrays must hold all of them (small_items, big_items, side_items entries). Cold. */
+void mr_pool_init(struct mr_pool *p, void *base, uint32_t first, uint32_t big_first, uint32_t end, uint32_t *small_items,
+                  uint32_t small_capacity, uint32_t *big_items, uint32_t big_capacity, uint32_t *side_items);
+
+/* mr_pool_gather: owner. Take home what other cores returned (all recycle rings). Returns how many chunks came. */
+uint32_t mr_pool_gather(struct mr_pool *p);
+
+/* mr_pool_gather_side: owner, in housekeeping. Empties the side list; never waits (skips when the lock is taken). */
+uint32_t mr_pool_gather_side(struct mr_pool *p);
+
+/* mr_pool_side_free: any thread that is no core. Locked. */
+void mr_pool_side_free(struct mr_pool *p, const uint32_t *chunks, uint32_t n);
+
+/* mr_recycle_far: the general case of mr_recycle_put: chunks of several homes, or of a home of another core. */
+void mr_recycle_far(struct mr_recycle *r, const uint32_t *chunks, uint32_t n);
+
+/* Debug builds (MR_POOL_DEBUG): poison the data area of a freed chunk with 0xDB, check it when it is taken, and abort
+ * naming the chunk when a chunk is freed twice or written after it was freed. Called by alloc and free. */
+void mr_pool_debug_alloc(struct mr_pool *p, const uint32_t *chunks, uint32_t n);
+void mr_pool_debug_free(struct mr_pool *p, const uint32_t *chunks, uint32_t n);
+
+#ifdef __cplusplus
+}
+#endif
+
+/* mr_pool_take: owner. Make sure that `n` small chunks are on the free list, by gathering when it runs low; returns
+ * how many of n there are. The caller takes them from the top itself: p->small.items[--p->small.count]. */
+static inline uint32_t mr_pool_take(struct mr_pool *p, struct mr_stack *list, uint32_t n)
+{
+    if (MR_UNLIKELY(list->count < n) && p->n_recycle != 0) {
+        mr_pool_gather(p);
+    }
+    return list->count < n ? list->count : n;
+}
+
+/* mr_pool_alloc: owner. Up to n chunks of one class (&p->small or &p->big); returns how many, the caller owns them. */
+static inline uint32_t mr_pool_alloc(struct mr_pool *p, struct mr_stack *list, uint32_t *chunks, uint32_t n)
+{
+    n = mr_pool_take(p, list, n);
+    list->count -= n;
+    __builtin_memcpy(chunks, list->items + list->count, n * sizeof *chunks);
+#ifdef MR_POOL_DEBUG
+    mr_pool_debug_alloc(p, chunks, n);
+#endif
+    return n;
+}
+
+/* mr_pool_free: owner. Give back n chunks of this home, of either class. Cannot fail. */
+static inline void mr_pool_free(struct mr_pool *p, const uint32_t *chunks, uint32_t n)
+{
+#ifdef MR_POOL_DEBUG
+    mr_pool_debug_free(p, chunks, n);
+#endif
+    if (MR_LIKELY(p->big_first == p->end)) {
+        __builtin_memcpy(p->small.items + p->small.count, chunks, n * sizeof *chunks);
+        p->small.count += n;
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        struct mr_stack *list = chunks[i] < p->big_first ? &p->small : &p->big;
+        list->items[list->count++] = chunks[i];
+    }
+}
+
+/* mr_recycle_put: send n chunks to their homes. One home that is one's own: straight onto its free list. */
+static inline void mr_recycle_put(struct mr_recycle *r, const uint32_t *chunks, uint32_t n)
+{
+    if (MR_LIKELY(r->n_homes == 1 && r->homes[0].own != NULL)) {
+        mr_pool_free(r->homes[0].own, chunks, n);
+    } else {
+        mr_recycle_far(r, chunks, n);
+    }
+}
+
+#endif

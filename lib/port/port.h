@@ -1,0 +1,188 @@
+/* port.h: the contract between the engine and a driver.
+ *
+ * A port is a device opened by a driver; its queues are what is polled. No driver knows another, or the engine. The
+ * order of calls, and whose thread makes them (C = control, K = the queue's core):
+ *
+ *   C  probe                      can it here, and if not why: by opening and closing
+ *   C  io_create(core)            once per (driver, core) with queues of it: what queues of a core share; may be NULL
+ *   C  open(port)                 opens the device, makes all queues; each queue knows its core, pool and io
+ *   K  attach(io), then           what must happen on the polling thread (io_uring: enable the ring, arm receives);
+ *      queue_attach is part of it  runs once, before the first burst
+ *   K  rx_burst, tx_burst, reclaim, doorbell          the hot four; nothing else runs meanwhile
+ *   K  rx_quiesce                 after RX off, called each pass until it says true: nothing more will come in
+ *   K  detach(io, deadline)       before the thread ends: waits (bounded) for sends under way
+ *   C  stats                      at any time: losses outside the engine
+ *   C  close(port), io_destroy    after all cores have ended
+ *
+ * One indirect call per burst, none per frame. A frame is the driver's from tx_burst's return until reclaim hands its
+ * chunk out; a received frame is the caller's from rx_burst's return.
+ */
+#ifndef MILLRACE_PORT_PORT_H
+#define MILLRACE_PORT_PORT_H
+
+#include <millrace/config.h>
+#include <millrace/counters.h>
+#include <millrace/error.h>
+#include <millrace/frame.h>
+#include <millrace/pool.h>
+
+#define MR_QUEUES_MAX  16u
+#define MR_OUTSIDE_MAX 24u
+
+struct mr_driver;
+struct mr_port;
+
+/* What the queues of one driver on one core share. A driver embeds it first in its own struct. */
+struct mr_io {
+    const struct mr_driver *driver;
+    uint32_t core;     /* index of the engine's core */
+    uint64_t syscalls; /* made on the core for this driver's queues; written by the core */
+};
+
+/* One receiving queue. A driver embeds it first in its own struct. */
+struct mr_rxq {
+    struct mr_port *port;
+    struct mr_io *io;         /* NULL when the driver has none */
+    struct mr_pool *pool;     /* chunks to receive into; owned by the same core */
+    uint64_t *drops;          /* the stage's drop counters: mr_count(&q->drops[MR_DROP_…], n) */
+    uint32_t queue;
+    uint32_t tick;            /* set by the stage before each rx_burst: TSC >> 4 of the pass, for frame.tick */
+    uint64_t now;             /* set by the stage before each rx_burst: TSC of the pass, for schedules */
+    uint64_t frames, bytes;   /* received, dropped ones among them included; written by the core in rx_burst */
+    uint64_t made;            /* of a source: frames it made (then frames and bytes stay 0) */
+    uint32_t held;            /* chunks the kernel or device holds to receive into */
+    uint32_t ready;           /* frames received and not yet handed out by rx_burst: in flight */
+    uint32_t ended;           /* 1: this queue will never deliver again; written by the core, read by control */
+};
+
+/* One sending queue. A driver embeds it first in its own struct. */
+struct mr_txq {
+    struct mr_port *port;
+    struct mr_io *io;
+    uint64_t *drops;
+    uint32_t queue;
+    uint32_t held;            /* chunks handed to the kernel or device and not yet reclaimed: tx_burst += , reclaim -= */
+    uint32_t in_flight;       /* of those, frames not yet counted as sent or dropped */
+    uint64_t now;             /* set by the stage before each tx_burst: TSC of the pass (sinks measure with it) */
+    uint64_t frames, bytes;   /* sent: completed without an error; written by the core */
+};
+
+/* A loss outside the engine, by the kernel's or device's own name. `within`: name of the counter that already contains
+ * these frames (never add both), or NULL. `is_loss` false: an event worth knowing that lost no frame. */
+struct mr_outside {
+    char name[40];
+    const char *within;
+    uint64_t count;
+    bool is_loss;
+};
+
+struct mr_outsides {
+    uint32_t n;
+    struct mr_outside at[MR_OUTSIDE_MAX];
+};
+
+struct mr_port {
+    const struct mr_driver *driver;
+    const struct mr_port_config *config;
+    uint8_t number;              /* what stands in mr_frame.port */
+    int node;                    /* of the device, -1 = none */
+    char mode[160];              /* what was obtained, for people: filled by open, may be refined by attach */
+    unsigned char *base;         /* the arena's */
+    double ticks_per_ns;         /* TSC */
+    uint32_t n_rxq, n_txq;
+    struct mr_rxq *rxq[MR_QUEUES_MAX]; /* made by open */
+    struct mr_txq *txq[MR_QUEUES_MAX];
+    void *state;                 /* the driver's own, per port */
+};
+
+/* What the engine decided for a port, given to open. Index = queue; a port that does not receive (send) has n_rxq
+ * (n_txq) 0. */
+struct mr_port_setup {
+    uint32_t n_rxq, n_txq;
+    struct mr_pool *rx_pool[MR_QUEUES_MAX];
+    struct mr_io *rx_io[MR_QUEUES_MAX];
+    struct mr_io *tx_io[MR_QUEUES_MAX];
+    int rx_node[MR_QUEUES_MAX], tx_node[MR_QUEUES_MAX]; /* memory node of the queue's core */
+    uint32_t tx_ring_frames; /* frames that may be under way per sending queue, a power of two */
+    struct mr_port *const *ports; /* all ports of the engine, those opened so far non-NULL, ordered by number */
+    uint32_t n_ports;
+};
+
+/* How many queues of a driver one core has, and how large their tables must be: for io_create. */
+struct mr_io_setup {
+    uint32_t core;
+    int node;
+    uint32_t n_rxq, n_txq;
+    uint32_t rx_buffers; /* Σ buffers (small and big) over the core's receiving queues */
+    uint32_t tx_frames;  /* Σ tx_ring_frames over its sending queues */
+};
+
+struct mr_probe {
+    bool usable;
+    char reason[300];  /* why not, with the fix; or the mode when usable */
+};
+
+enum mr_doorbell { MR_DOORBELL_SEND = 1, MR_DOORBELL_RECEIVE = 2 };
+
+/* What a driver can; static facts, shown by `millrace drivers` and matched by plan. */
+struct mr_caps {
+    const char *copies;            /* per frame between device and chunk, for people: "0", "1 (socket → chunk)" */
+    uint32_t rx_copies, tx_copies; /* the number itself */
+    const char *syscalls;          /* per burst, for people */
+    bool needs_device;             /* an interface */
+    bool completes_at_return;      /* a send is complete when tx_burst returns: the stage takes the chunks itself */
+    bool offloads;                 /* carries partial checksums and super-frames when asked */
+    uint32_t max_queues;
+};
+
+struct mr_driver {
+    const char *name;
+    const char *summary;
+    struct mr_caps caps;
+    int (*probe)(struct mr_probe *probe);
+    int (*io_create)(const struct mr_io_setup *setup, struct mr_io **out, struct mr_error *err);
+    void (*io_destroy)(struct mr_io *io);
+    int (*open)(struct mr_port *port, const struct mr_port_setup *setup, struct mr_error *err);
+    int (*attach)(struct mr_io *io, struct mr_error *err);
+    /* rx_burst: up to n received frames, descriptors complete (tick from q->tick). n <= MR_BATCH_MAX. */
+    uint32_t (*rx_burst)(struct mr_rxq *q, struct mr_frame *frames, uint32_t n);
+    /* tx_burst: how many of the n frames the driver took; the rest stays the caller's. */
+    uint32_t (*tx_burst)(struct mr_txq *q, const struct mr_frame *frames, uint32_t n);
+    /* reclaim: up to n chunks whose sends are over, to go home. Unused when caps.completes_at_return. */
+    uint32_t (*reclaim)(struct mr_txq *q, uint32_t *chunks, uint32_t n);
+    /* doorbell: once a pass per io, after all stages: hand sends to the kernel, fetch what it received (`what` is both,
+     * but for passes whose time is being split). Returns completions seen. May be NULL. */
+    uint32_t (*doorbell)(struct mr_io *io, uint32_t what);
+    bool (*rx_quiesce)(struct mr_rxq *q);
+    void (*detach)(struct mr_io *io, uint64_t deadline_ns); /* may be NULL */
+    void (*stats)(struct mr_port *port, struct mr_outsides *out); /* cumulative since open */
+    void (*close)(struct mr_port *port);
+    /* chunks_back: after close, chunks the device or kernel still held come back: up to n of them; 0 = no more. */
+    uint32_t (*chunks_back)(struct mr_port *port, uint32_t *chunks, uint32_t n);
+    /* report: the driver's own facts for the JSON report (json_t *, new reference), may be NULL. */
+    void *(*report)(struct mr_port *port);
+};
+
+/* port.c: the table of drivers. mr_driver_at: the i-th, built in or not; NULL behind the last. */
+struct mr_driver_entry {
+    const char *name;
+    const struct mr_driver *driver; /* NULL: not built in */
+    const char *why_not;            /* then: the build option that brings it */
+};
+const struct mr_driver_entry *mr_driver_at(uint32_t i);
+const struct mr_driver *mr_driver_find(const char *name);
+
+/* mr_outside_add: helper for stats. */
+static inline void mr_outside_add(struct mr_outsides *o, const char *name, uint64_t count, const char *within, bool is_loss)
+{
+    if (o->n < MR_OUTSIDE_MAX) {
+        struct mr_outside *at = &o->at[o->n++];
+        strncpy(at->name, name, sizeof at->name - 1);
+        at->name[sizeof at->name - 1] = 0;
+        at->within = within;
+        at->count = count;
+        at->is_loss = is_loss;
+    }
+}
+
+#endif

@@ -1,0 +1,21 @@
+/* privilege.h: what this process may do, and the words for what it may not. */
+#ifndef MILLRACE_SYS_PRIVILEGE_H
+#define MILLRACE_SYS_PRIVILEGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* mr_has_capability: effective capability by its number in linux/capability.h (CAP_NET_RAW = 13 …). */
+bool mr_has_capability(int capability);
+
+/* mr_memlock_limit: RLIMIT_MEMLOCK in bytes, UINT64_MAX = unlimited. */
+uint64_t mr_memlock_limit(void);
+
+/* mr_sysctl_read: a number from /proc/sys, "kernel/io_uring_disabled"; false when there is none. */
+bool mr_sysctl_read(const char *name, long *value);
+
+/* mr_sysctl_write: false with errno when it cannot. */
+bool mr_sysctl_write(const char *name, const char *value);
+
+#endif

@@ -1,0 +1,37 @@
+/* thread.h: threads on CPUs, and what a process costs. */
+#ifndef MILLRACE_SYS_THREAD_H
+#define MILLRACE_SYS_THREAD_H
+
+#include <millrace/error.h>
+
+#include <pthread.h>
+#include <stdint.h>
+
+/* mr_thread_start: a thread on one CPU from its first instruction on, with a name (15 characters are kept) and its stack
+ * on the CPU's node. */
+int mr_thread_start(pthread_t *thread, uint32_t cpu, const char *name, void *(*body)(void *), void *arg,
+                    struct mr_error *err);
+
+/* mr_thread_pin: the calling thread. 0 or -errno. */
+int mr_thread_pin(uint32_t cpu);
+
+/* Usage of the calling thread or the whole process since its start. */
+struct mr_usage {
+    uint64_t user_ns, system_ns;
+    uint64_t voluntary_switches, involuntary_switches;
+    uint64_t minor_faults, major_faults;
+};
+void mr_usage_thread(struct mr_usage *u);
+void mr_usage_process(struct mr_usage *u);
+
+/* mr_process_cpu_ns: CLOCK_PROCESS_CPUTIME_ID. mr_rss_bytes: resident memory of the process. */
+uint64_t mr_process_cpu_ns(void);
+uint64_t mr_rss_bytes(void);
+
+/* Busy time of all CPUs by /proc/stat in ns (user, nice, system, irq, softirq; not idle, iowait, steal), and steal. */
+struct mr_system_time {
+    uint64_t busy_ns, steal_ns, total_ns;
+};
+int mr_system_time(struct mr_system_time *t);
+
+#endif
