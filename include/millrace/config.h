@@ -18,6 +18,7 @@
 #define MR_PATHS_MAX 32u
 #define MR_WORKS_MAX 8u
 #define MR_SIZES_MAX 8u
+#define MR_CONFIG_NOTES_MAX 16u
 
 enum mr_layout { MR_LAYOUT_RTC, MR_LAYOUT_PIPELINE };        /* run-to-completion | pipeline */
 enum mr_numa { MR_NUMA_AUTO, MR_NUMA_STRICT, MR_NUMA_OFF };  /* auto | strict | off */
@@ -26,6 +27,7 @@ enum mr_offload { MR_OFFLOAD_NONE, MR_OFFLOAD_CHECKSUM, MR_OFFLOAD_SUPER };
 enum mr_when_full { MR_FULL_DEFAULT, MR_FULL_WAIT, MR_FULL_DROP }; /* default: wait with one output, drop with several */
 enum mr_content { MR_CONTENT_FULL, MR_CONTENT_DESCRIPTORS };
 enum mr_uring_receive { MR_RECEIVE_AUX, MR_RECEIVE_PLAIN };
+enum mr_batch_mode { MR_BATCH_NATURAL };
 
 /* Frame sizes of a source: `64`, `64..1518`, `imix` (7 × 64, 4 × 594, 1 × 1518). */
 struct mr_sizes {
@@ -44,7 +46,7 @@ struct mr_port_config {
     enum mr_offload offload;
     enum mr_uring_receive receive; /* aux: RECVMSG with aux data, keeps VLAN tags; plain: RECV, loses them, cheaper */
     uint32_t buffers;              /* posted receive buffers per queue, power of two; default 1024 */
-    uint32_t big_buffers;          /* posted 68 KiB buffers per queue with offload: super; default 64 */
+    uint32_t big_buffers;          /* posted 68 KiB buffers per queue with offload: super, power of two; default 64 */
     uint64_t socket_bytes;         /* receive and send buffer of the sockets; default 4 MiB */
     /* memory */
     uint64_t frames;     /* made by the source, all queues together; 0 = endless */
@@ -55,7 +57,7 @@ struct mr_port_config {
     uint32_t seed;
     enum mr_content content; /* full: frames are written and can be verified; descriptors: nothing is touched */
     bool verify;             /* the sink verifies what arrives */
-    bool source;             /* the receiving side makes frames */
+    bool source;             /* the receiving side makes frames; default: yes for a port in a path's `from` */
     char window_with[MR_NAME_MAX]; /* name of the memory port whose sink closes this source's window; empty = this one */
     uint32_t vlan;           /* 802.1Q tag on every frame of the source, 1 … 4094; 0 = none */
 };
@@ -90,6 +92,7 @@ struct mr_config {
     uint32_t chunk_bytes;  /* 2496 | 2048 | 4096 */
     uint32_t big_chunks;   /* 68 KiB chunks, all homes together; 0 = as many as the ports need */
     enum mr_huge huge_pages;
+    enum mr_batch_mode batch_mode;
     uint32_t batch_cap;    /* batcher.cap, 1 … 256; default 256 */
     uint32_t n_ports;
     struct mr_port_config ports[MR_PORTS_MAX];
@@ -98,6 +101,8 @@ struct mr_config {
     uint32_t n_marks;
     uint32_t max_marks;
     struct mr_config_mark *marks;
+    uint32_t n_notes; /* what mr_config_check rounded, for people; the plan repeats it */
+    char notes[MR_CONFIG_NOTES_MAX][160];
 };
 
 #ifdef __cplusplus
@@ -117,8 +122,12 @@ int mr_config_parse(struct mr_config **out, const char *text, size_t bytes, cons
  * ports.left.device=veth1. The value is YAML (a list as [1, 2]). */
 int mr_config_set(struct mr_config *cfg, const char *assignment, struct mr_error *err);
 
-/* mr_config_check: names resolved, limits and combinations checked; what does not depend on this machine. */
+/* mr_config_check: names resolved, limits and combinations checked, sizes rounded (and noted), keys of other drivers
+ * than a port's own zeroed; what does not depend on this machine. */
 int mr_config_check(struct mr_config *cfg, struct mr_error *err);
+
+/* mr_config_given: the key was written, in the file or by --set; else it has its default. */
+bool mr_config_given(const struct mr_config *cfg, const char *key);
 
 /* mr_config_line: line where a key was written, 0 when it was not. */
 uint32_t mr_config_line(const struct mr_config *cfg, const char *key);

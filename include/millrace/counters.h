@@ -24,7 +24,7 @@
     X(tx_error, "the kernel refused to send for another reason")                                                       \
     X(no_offload, "the sending port cannot carry this frame's partial checksum or segments")                           \
     X(work_drop, "the work function drop")                                                                             \
-    X(work_contract, "a work function named an output that its path does not have")                                    \
+    X(work_contract, "a work function named an output or a drop reason that its path does not have")             \
     X(stopped, "still inside when the engine was stopped")
 
 enum mr_drop {

@@ -27,10 +27,12 @@ struct mr_interval {
 
 struct mr_run_options {
     uint64_t for_ns;   /* stop after this time; 0 = until told or until all sources have ended */
+    uint64_t linger_ns; /* drain when all sources have ended and nothing was received for this long; 0 = only when no
+                           receiving queue can deliver any more */
     bool signals;      /* take SIGINT and SIGTERM: first drains, second stops at once */
     void (*each_second)(const struct mr_interval *now, void *arg); /* may be NULL */
     void *arg;
-    const int *stop_fd; /* readable = drain, again = stop now; NULL = none */
+    const int *stop_fd; /* readable = drain, again = stop now, end of file = both; NULL = none */
     void (*started)(void *arg); /* all cores run; may be NULL */
 };
 

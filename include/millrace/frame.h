@@ -10,7 +10,7 @@
  *     0 ..  63   mempool object header (DPDK's)
  *    64 .. 191   struct rte_mbuf       (DPDK's)
  *   192 .. 255   ours: words that a descriptor has no room for
- *   256 .. 383   headroom, 128 bytes; the last 12 hold a virtio_net_hdr when the flags say so
+ *   256 .. 383   headroom, 128 bytes; the last 10 hold a virtio_net_hdr when the flags say so, and are kept for one
  *   384 ..       data, where every driver of ours puts it; the truth is the descriptor's offset
  */
 #ifndef MILLRACE_FRAME_H
@@ -26,7 +26,7 @@
 #define MR_CHUNK_DATA       384u
 #define MR_CHUNK_STRIDE     2496u  /* default: 39 lines, odd, so that equal offsets spread over all cache sets */
 #define MR_CHUNK_BIG_STRIDE 69696u /* 1089 lines: one super-frame of up to 65,535 bytes */
-#define MR_VNET_BYTES       12u    /* virtio_net_hdr with num_buffers, little-endian, just before the data */
+#define MR_VNET_BYTES       10u    /* virtio_net_hdr, as PACKET_VNET_HDR has it, just before the data */
 #define MR_FRAME_MIN        14u    /* an Ethernet header */
 #define MR_FRAME_MAX        65535u
 
@@ -45,7 +45,7 @@ enum mr_frame_flag {
     MR_FRAME_CLONE = 32,    /* shares its bytes with another descriptor: read only */
     MR_FRAME_MORE = 64,     /* kept for chains */
 };
-#define MR_FRAME_VNET (MR_FRAME_CSUM | MR_FRAME_SUPER) /* either: 12 bytes before the data are a virtio_net_hdr */
+#define MR_FRAME_VNET (MR_FRAME_CSUM | MR_FRAME_SUPER) /* either: the 10 bytes before the data are a virtio_net_hdr */
 
 struct mr_frame {
     uint32_t chunk;  /* 64-byte lines from the arena's base */
@@ -79,8 +79,8 @@ extern "C" {
 #endif
 
 /* mr_frame_prepend: grow the frame by n bytes at its front; the new bytes are the caller's to fill. false, and nothing
- * changed, when the headroom or 16 bits of length do not suffice. A virtio_net_hdr moves along and its checksum start
- * (and header length, for super-frames) grows with it. */
+ * changed, when the headroom or 16 bits of length do not suffice; 10 bytes of headroom always stay, for a sender's
+ * virtio_net_hdr. One that is there moves along, and its checksum start (and header length, for super-frames) grows. */
 bool mr_frame_prepend(void *base, struct mr_frame *f, uint32_t n);
 
 /* mr_frame_adjust: cut n bytes off its front. false, and nothing changed, when it has not that many or, with a partial

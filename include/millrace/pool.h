@@ -78,6 +78,7 @@ void mr_recycle_far(struct mr_recycle *r, const uint32_t *chunks, uint32_t n);
 
 /* Debug builds (MR_POOL_DEBUG): poison the data area of a freed chunk with 0xDB, check it when it is taken, and abort
  * naming the chunk when a chunk is freed twice or written after it was freed. Called by alloc and free. */
+void mr_pool_debug_start(struct mr_pool *p); /* once, when the free lists have been filled for the first time */
 void mr_pool_debug_alloc(struct mr_pool *p, const uint32_t *chunks, uint32_t n);
 void mr_pool_debug_free(struct mr_pool *p, const uint32_t *chunks, uint32_t n);
 

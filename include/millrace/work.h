@@ -44,9 +44,9 @@ struct mr_work_ops {
     size_t state_bytes;              /* zeroed memory on the core's node, as w->state */
     /* init: control thread, before anything runs. 0 or -errno with err filled. May be NULL. */
     int (*init)(struct mr_work *w, struct mr_error *err);
-    /* process: the core. Sets frames[i].port for each i, to a port of the path's `to` or by mr_burst_drop. The port is
-     * preset to the first `to` port when a path has but one. */
-    void (*process)(struct mr_work *w, struct mr_burst *burst);
+    /* process: the core. With MR_WORK_CHOOSES it sets frames[i].port for each i, to a port of the path's `to` or by
+     * mr_burst_drop. Without, it touches the port only to drop: the rest leaves by the path's one output. */
+    void (*process)(struct mr_work *w, struct mr_burst *burst); /* NULL: nothing to do to a frame */
     /* tick: the core, about every 100 us: timers and aging. May be NULL. */
     void (*tick)(struct mr_work *w, uint64_t now_ns);
     /* fini: control thread, after the core has ended. May be NULL. */

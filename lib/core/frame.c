@@ -25,13 +25,13 @@ static void move_vnet(unsigned char *from, unsigned char *to, uint8_t flags, int
 
 bool mr_frame_prepend(void *base, struct mr_frame *f, uint32_t n)
 {
-    uint32_t vnet = f->flags & MR_FRAME_VNET ? MR_VNET_BYTES : 0;
-    if (f->offset < MR_CHUNK_BUF + vnet || n > f->offset - MR_CHUNK_BUF - vnet || n > MR_FRAME_MAX - f->length) {
+    const uint32_t floor = MR_CHUNK_BUF + MR_VNET_BYTES;
+    if (f->offset < floor || n > f->offset - floor || n > MR_FRAME_MAX - f->length) {
         return false;
     }
-    unsigned char *data = mr_frame_data(base, f);
-    if (vnet != 0) {
-        move_vnet(data - vnet, data - vnet - n, f->flags, (int)n);
+    if (f->flags & MR_FRAME_VNET) {
+        unsigned char *vnet = mr_frame_data(base, f) - MR_VNET_BYTES;
+        move_vnet(vnet, vnet - n, f->flags, (int)n);
     }
     f->offset = (uint16_t)(f->offset - n);
     f->length = (uint16_t)(f->length + n);

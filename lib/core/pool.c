@@ -103,6 +103,18 @@ static uint32_t chunk_bytes(const struct mr_pool *p, uint32_t chunk)
     return chunk < p->big_first ? p->small_bytes : p->big_bytes;
 }
 
+void mr_pool_debug_start(struct mr_pool *p)
+{
+    struct mr_stack *lists[] = {&p->small, &p->big};
+    for (uint32_t l = 0; l < 2; l++) {
+        for (uint32_t i = 0; p->owners != NULL && i < lists[l]->count; i++) {
+            uint32_t chunk = lists[l]->items[i];
+            p->owners[chunk - p->first] = FREE;
+            memset(mr_chunk_at(p->base, chunk) + MR_CHUNK_DATA, POISON, chunk_bytes(p, chunk) - MR_CHUNK_DATA);
+        }
+    }
+}
+
 void mr_pool_debug_alloc(struct mr_pool *p, const uint32_t *chunks, uint32_t n)
 {
     for (uint32_t i = 0; p->owners != NULL && i < n; i++) {

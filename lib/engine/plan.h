@@ -54,6 +54,17 @@ struct mr_plan_core {
     bool shares_cpu;         /* another core of this plan has the same CPU: yield at once when idle */
 };
 
+/* What this machine says of a port. */
+struct mr_plan_port {
+    uint32_t n_rxq, n_txq; /* queues that are used */
+    uint32_t rx_copies, tx_copies; /* per frame, by the driver */
+    int node;              /* of the device, -1 = none or not known */
+    bool has_device;       /* then: */
+    bool up, offloads_known;
+    bool tx_csum, tso, gso, gro;
+    uint32_t mtu;
+};
+
 struct mr_plan {
     const struct mr_config *config;
     uint32_t n_cores, n_stages, n_rings, n_pools, n_notes;
@@ -61,11 +72,15 @@ struct mr_plan {
     struct mr_plan_stage stages[MR_STAGES_MAX]; /* a core polls its stages in this order: RX, work, TX */
     struct mr_plan_ring rings[MR_RINGS_MAX];
     struct mr_plan_pool pools[MR_CORES_MAX];
+    struct mr_plan_port ports[MR_PORTS_MAX];    /* config->n_ports */
     uint32_t chunks, big_chunks;
     size_t chunk_bytes;      /* arena bytes for chunks, whole 2 MiB pages per home */
     size_t ring_bytes;       /* frame rings and recycle rings */
+    size_t arena_bytes;      /* both, free lists and stages: whole 2 MiB pages per node */
     uint32_t tx_ring_frames; /* frames under way per sending queue */
     enum mr_when_full when_full[MR_PATHS_MAX]; /* resolved: wait or drop */
+    double round_trip_ns;      /* of a cache line between the two CPUs below; 0 = no ring crosses */
+    uint32_t round_trip_cpus[2];
     char notes[MR_NOTES_MAX][240]; /* why each choice was made, and warnings; for people */
 };
 

@@ -9,10 +9,12 @@
  *   K  attach(io), then           what must happen on the polling thread (io_uring: enable the ring, arm receives);
  *      queue_attach is part of it  runs once, before the first burst
  *   K  rx_burst, tx_burst, reclaim, doorbell          the hot four; nothing else runs meanwhile
- *   K  rx_quiesce                 after RX off, called each pass until it says true: nothing more will come in
+ *   K  rx_quiesce                 after RX off, called in housekeeping until it says true: nothing more will come in
  *   K  detach(io, deadline)       before the thread ends: waits (bounded) for sends under way
  *   C  stats                      at any time: losses outside the engine
- *   C  close(port), io_destroy    after all cores have ended
+ *   C  close(port)                after all cores have ended: sockets and devices; queues and counters stay readable
+ *   C  chunks_back(port)          then: what kernel or device still held
+ *   C  destroy(port), io_destroy  memory; destroy closes first what is still open
  *
  * One indirect call per burst, none per frame. A frame is the driver's from tx_burst's return until reclaim hands its
  * chunk out; a received frame is the caller's from rx_burst's return.
@@ -151,14 +153,16 @@ struct mr_driver {
     /* reclaim: up to n chunks whose sends are over, to go home. Unused when caps.completes_at_return. */
     uint32_t (*reclaim)(struct mr_txq *q, uint32_t *chunks, uint32_t n);
     /* doorbell: once a pass per io, after all stages: hand sends to the kernel, fetch what it received (`what` is both,
-     * but for passes whose time is being split). Returns completions seen. May be NULL. */
+     * but for passes whose time is being split). Returns completions seen. Required with io_create. */
     uint32_t (*doorbell)(struct mr_io *io, uint32_t what);
     bool (*rx_quiesce)(struct mr_rxq *q);
     void (*detach)(struct mr_io *io, uint64_t deadline_ns); /* may be NULL */
     void (*stats)(struct mr_port *port, struct mr_outsides *out); /* cumulative since open */
     void (*close)(struct mr_port *port);
-    /* chunks_back: after close, chunks the device or kernel still held come back: up to n of them; 0 = no more. */
+    /* chunks_back: after close, chunks the device or kernel still held come back: up to n of them; 0 = no more. May be
+     * NULL. */
     uint32_t (*chunks_back)(struct mr_port *port, uint32_t *chunks, uint32_t n);
+    void (*destroy)(struct mr_port *port); /* frees queues and state, not the struct mr_port; closes when still open */
     /* report: the driver's own facts for the JSON report (json_t *, new reference), may be NULL. */
     void *(*report)(struct mr_port *port);
 };

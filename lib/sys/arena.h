@@ -1,7 +1,7 @@
 /* arena.h: the memory that every frame lives in: one range of addresses, one segment per NUMA node, never moved.
  *
- * One reservation of address space holds all nodes' segments one behind the other, so that a chunk number (64-byte lines
- * from the base) means the same whatever node it lies on. Each segment is mapped on 1 GiB or 2 MiB huge pages,
+ * One reservation of address space holds all nodes' segments one behind the other, so that a chunk number (64-byte
+ * lines from the base) means the same whatever node it lies on. Each segment is mapped on 1 GiB or 2 MiB huge pages,
  * transparent huge pages, or plain pages, touched at build, bound by libnuma and verified with move_pages. Backed by a
  * memfd, so that a second process can map it later. Control thread only.
  */
@@ -30,7 +30,7 @@ struct mr_arena {
     size_t bytes;
     uint32_t n;
     struct mr_arena_segment segments[MR_NODES_MAX];
-    char note[200]; /* what was obtained and, when less than asked, why; for people */
+    char note[320]; /* what was obtained and, when less than asked, why; for people */
 };
 
 /* mr_arena_create: segments[i].node and .bytes are asked for, the rest is filled. Fails with MR_FAULT_MACHINE when

@@ -32,7 +32,8 @@ struct mr_clock {
     bool invariant; /* constant_tsc and nonstop_tsc */
 };
 
-/* mr_clock_get: calibrated at first use (about 10 ms, 3 ms when the kernel says the rate), then the same struct. */
+/* mr_clock_get: calibrated at first use (5 ms as a rule, 3 when CPUID tells the rate, 11 at most), then the same
+ * struct. Any thread. */
 const struct mr_clock *mr_clock_get(void);
 
 /* mr_now_ns: CLOCK_MONOTONIC by the kernel; for control. */

@@ -7,8 +7,9 @@
 #include <pthread.h>
 #include <stdint.h>
 
-/* mr_thread_start: a thread on one CPU from its first instruction on, with a name (15 characters are kept) and its stack
- * on the CPU's node. */
+/* mr_thread_start: a thread on one CPU from its first instruction on, with a name (15 characters are kept) and its
+ * stack on the CPU's node. A cpuset that shrinks later moves it without a word: compare sched_getcpu() now and then.
+ * It takes no signals: handlers run on the threads that the program made itself. */
 int mr_thread_start(pthread_t *thread, uint32_t cpu, const char *name, void *(*body)(void *), void *arg,
                     struct mr_error *err);
 
@@ -24,7 +25,8 @@ struct mr_usage {
 void mr_usage_thread(struct mr_usage *u);
 void mr_usage_process(struct mr_usage *u);
 
-/* mr_process_cpu_ns: CLOCK_PROCESS_CPUTIME_ID. mr_rss_bytes: resident memory of the process. */
+/* mr_process_cpu_ns: CLOCK_PROCESS_CPUTIME_ID. mr_rss_bytes: resident memory of the process,
+ * which by the kernel's definition leaves out reserved huge pages. */
 uint64_t mr_process_cpu_ns(void);
 uint64_t mr_rss_bytes(void);
 

@@ -26,14 +26,15 @@ struct mr_topology {
 /* mr_topology_read: by libnuma and /sys; works on systems without NUMA (one node 0). */
 int mr_topology_read(struct mr_topology *t, struct mr_error *err);
 
-/* mr_topology_list: CPUs for which allowed (or online) holds, as "0-3,8". Returns text. */
+/* mr_topology_allowed: the CPUs for which allowed holds, as "0-3,8". Returns text. */
 const char *mr_topology_allowed(const struct mr_topology *t, char *text, size_t bytes);
 
-/* mr_device_node: NUMA node of a network interface's device; -1 = not known (virtual). */
+/* mr_device_node: NUMA node of a network interface's PCI device, in any namespace; -1 = not known (virtual). */
 int mr_device_node(const char *device);
 
-/* mr_core_round_trip_ns: one cache line there and back between two CPUs, the median of `trips`; pins a thread to each for
- * the time of the probe (about a millisecond) and leaves the caller's affinity as it was. -1 when a CPU cannot be used. */
+/* mr_core_round_trip_ns: one cache line there and back between two CPUs, the median of `trips`. Starts a thread on each
+ * for the time of the probe (1000 trips: 0.3 ms; ended after 50 ms with the trips made so far, where others take the
+ * CPUs' time); the caller's affinity stays. -1 when a CPU cannot be used, or both are one. */
 double mr_core_round_trip_ns(uint32_t cpu_a, uint32_t cpu_b, uint32_t trips);
 
 /* What the host is, for reports. */

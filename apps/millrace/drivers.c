@@ -1,0 +1,75 @@
+/* drivers.c: `millrace drivers`: which there are, and whether they can be used here: each is opened and closed. */
+#include "apps/millrace/verbs.h"
+
+#include "lib/port/port.h"
+
+static const char help[] =
+    "millrace drivers: which drivers there are, and whether they can be used here, or why not\n"
+    "\n"
+    "  millrace drivers [--json FILE|-] [--quiet] [--verbose]\n"
+    "\n"
+    "Each driver is tried by opening and closing it; beside it stands what a frame costs.\n";
+
+static json_t *driver_json(const struct mr_driver_entry *entry)
+{
+    const struct mr_driver *d = entry->driver;
+    struct mr_probe probe = {0};
+    if (d == NULL) {
+        return json_pack("{s:s, s:b, s:b, s:s}", "name", entry->name, "built", 0, "usable", 0, "why_not",
+                         entry->why_not);
+    }
+    bool usable = d->probe(&probe) == 0 && probe.usable;
+    return json_pack("{s:s, s:s, s:b, s:b, s:s, s:s, s:i, s:i, s:s, s:b, s:b, s:i}", "name", entry->name, "summary",
+                     d->summary, "built", 1, "usable", (int)usable, usable ? "mode" : "why_not", probe.reason, "copies",
+                     d->caps.copies, "rx_copies", (int)d->caps.rx_copies, "tx_copies", (int)d->caps.tx_copies,
+                     "syscalls_per_burst", d->caps.syscalls, "needs_device", (int)d->caps.needs_device, "offloads",
+                     (int)d->caps.offloads, "max_queues", (int)d->caps.max_queues);
+}
+
+static json_t *drivers_json(void)
+{
+    json_t *list = json_array();
+    const struct mr_driver_entry *entry;
+    for (uint32_t i = 0; (entry = mr_driver_at(i)) != NULL; i++) {
+        json_array_append_new(list, driver_json(entry));
+    }
+    return json_pack("{s:s, s:o}", "schema", "millrace.drivers/1", "drivers", list);
+}
+
+static const char *text(const json_t *object, const char *key)
+{
+    const char *s = json_string_value(json_object_get(object, key));
+    return s == NULL ? "-" : s;
+}
+
+static void print(const json_t *document, FILE *out, bool colour)
+{
+    size_t i;
+    json_t *d;
+    const char *bold = colour ? "\033[1m" : "", *red = colour ? "\033[31m" : "", *plain = colour ? "\033[0m" : "";
+    fprintf(out, "%sdriver    built  usable  %-28s  %-36s  mode, or why not%s\n", bold, "copies per frame",
+            "system calls per burst", plain);
+    json_array_foreach (json_object_get(document, "drivers"), i, d) {
+        bool usable = json_is_true(json_object_get(d, "usable"));
+        fprintf(out, "%-8s  %-5s  %s%-6s%s  %-28s  %-36s  %s\n", text(d, "name"),
+                json_is_true(json_object_get(d, "built")) ? "yes" : "no", usable ? "" : red, usable ? "yes" : "no",
+                usable ? "" : plain, text(d, "copies"), text(d, "syscalls_per_burst"),
+                text(d, usable ? "mode" : "why_not"));
+    }
+}
+
+int verb_drivers(int argc, char **argv)
+{
+    struct mr_error err = {0};
+    struct options o;
+    int result = options_parse(&o, "jq", argc, argv, &err);
+    if (result == 0 && o.help) {
+        fputs(help, stdout);
+        result = finish_output(&err);
+    } else if (result == 0) {
+        json_t *document = drivers_json();
+        result = present(document, &o, print, &err);
+        json_decref(document);
+    }
+    return result < 0 ? print_error(&err, o.verbose) : 0;
+}

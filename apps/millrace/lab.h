@@ -1,0 +1,92 @@
+/* lab.h: the insides of `millrace lab`, for the lab*.c files only.
+ *
+ *   lab_options.c    what was typed
+ *   lab_net.c        namespaces and devices
+ *   lab_config.c     the two configurations: of the generator and of the pipeline under test
+ *   lab_generator.c  the generator, a process of its own in the namespace "ends"
+ *   lab_wire.c       the kernel's counters on the way, and the balance
+ *   lab_report.c     the document and the tables
+ *   lab.c            the order of things
+ */
+#ifndef MILLRACE_LAB_H
+#define MILLRACE_LAB_H
+
+#include <millrace/report.h>
+
+#include "apps/millrace/lab_net.h"
+
+#define LAB_SETS_MAX  32u
+#define LAB_CORES_MAX 64u
+#define LAB_WINDOW_MAX 4096u
+#define LAB_LINGER_NS 300000000ull /* a frame that is not back after this long will not come */
+#define LAB_GRACE_NS  300000000ull /* how late a source may be with what --rate and --for ask of it */
+#define LAB_FRAME_MAX 1514u        /* without FCS: the devices have the MTU that veth is born with, 1500 */
+
+struct lab_options {
+    const char *rx_driver, *tx_driver;
+    uint64_t frames;  /* 0 = by time */
+    uint64_t for_ns;  /* 0 = by frames */
+    const char *rate; /* as typed */
+    uint32_t window;
+    const char *size; /* as typed */
+    uint32_t flows, vlan;
+    const char *work;
+    enum mr_layout layout;
+    enum mr_offload offload;
+    bool verify; /* --sink verify */
+    bool sink_given;
+    bool keep, quiet, verbose;
+    const char *json; /* NULL = none */
+    uint32_t n_sets;
+    const char *sets[LAB_SETS_MAX];
+    uint32_t source_cpu;
+    uint32_t n_cores; /* of the pipeline */
+    uint32_t cores[LAB_CORES_MAX];
+    bool shared_cpu; /* source and pipeline have one in common */
+};
+
+/* lab_options_parse: 0, 1 when help was printed, or -EINVAL with err filled. */
+int lab_options_parse(struct lab_options *o, int argc, char **argv, struct mr_error *err);
+
+/* The two configurations, checked. */
+int lab_config_generator(const struct lab_options *o, struct mr_config **out, struct mr_error *err);
+int lab_config_pipeline(const struct lab_options *o, struct mr_config **out, struct mr_error *err);
+
+/* lab_source_ns: how long the source may send; 0 = until it has made its frames. With a rate the frames are counted out,
+ * so that they do not depend on when the end is seen, and the time only ends a source that cannot keep up. */
+uint64_t lab_source_ns(const struct lab_options *o);
+
+/* What generator and parent share: a page that both have mapped, and a report in a memfd. */
+struct lab_shared {
+    int result; /* of the generator: 0, or -errno with error filled */
+    struct mr_error error;
+};
+
+struct lab_generator {
+    pid_t pid;
+    int ready;  /* a byte comes when its devices are open, the end of file when that failed */
+    int go;     /* a byte written here starts it */
+    int stop;   /* each byte written here: end the source; again: stop at once */
+    int report; /* memfd: its run report as JSON text */
+    struct lab_shared *shared;
+};
+
+/* lab_generator_start: fork it and wait until its devices are open. lab_generator_report: after its end; new reference,
+ * NULL when it left none. lab_generator_destroy: ends it if it still runs. */
+int lab_generator_start(struct lab_generator *g, const struct lab_options *o, const struct lab_net *net,
+                        struct mr_error *err);
+json_t *lab_generator_report(struct lab_generator *g, struct mr_error *err);
+void lab_generator_destroy(struct lab_generator *g);
+
+/* lab_document: the lab's JSON document: the pipeline's report with lab, generator and wire put in; takes `run`. */
+json_t *lab_document(const struct lab_options *o, const struct lab_net *net, json_t *run, json_t *generator, json_t *wire);
+
+/* lab_print: the tables; lab_live: one line for each second. lab_keep_print: how to enter and remove what is kept. */
+void lab_print(const json_t *document, FILE *out, bool colour);
+void lab_live(const struct mr_interval *now, void *arg);
+void lab_keep_print(const struct lab_net *net, FILE *out);
+
+/* lab_faults: frames that the verifying sink found wrong, of the document; 0 without such a sink. */
+uint64_t lab_faults(const json_t *document);
+
+#endif

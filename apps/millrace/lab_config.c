@@ -1,0 +1,111 @@
+/* lab_config.c: the lab's two configurations, as the text that a user would write.
+ *
+ *   generator   source → forward → src          pipeline   left → WORK → right
+ *               dst → forward → sink (verify)              (l2: both directions, it learns from both)
+ */
+#include "apps/millrace/lab.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+struct text {
+    char at[4096];
+    size_t used;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct text *t, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(t->at + t->used, sizeof t->at - t->used, format, args);
+    va_end(args);
+    t->used += n > 0 ? (size_t)n : 0;
+    t->used = t->used < sizeof t->at ? t->used : sizeof t->at - 1; // parse would refuse what was cut off
+}
+
+/* --set comes between parsing and checking, as with a file. */
+static int parse(const struct text *t, const char *name, const struct lab_options *o, struct mr_config **out, struct mr_error *err)
+{
+    int result = mr_config_parse(out, t->at, t->used, name, err);
+    for (uint32_t i = 0; result == 0 && o != NULL && i < o->n_sets; i++) {
+        result = mr_config_set(*out, o->sets[i], err);
+    }
+    if (result == 0) {
+        result = mr_config_check(*out, err);
+    }
+    if (result < 0) {
+        mr_config_destroy(*out);
+        *out = NULL;
+    }
+    return result;
+}
+
+/* How many frames: as typed, or what the rate makes in the time, whichever is less; 0 = as many as it can. */
+static uint64_t frames_of(const struct lab_options *o)
+{
+    double per_second = 0;
+    mr_parse_rate(o->rate, &per_second); // 0: flat out
+    double n = per_second * (double)o->for_ns / 1e9 + 0.5;
+    if (per_second == 0 || o->for_ns == 0) {
+        return o->frames;
+    }
+    n = n < 1 ? 1 : n;
+    return o->frames == 0 || n < (double)o->frames ? (uint64_t)n : o->frames;
+}
+
+uint64_t lab_source_ns(const struct lab_options *o)
+{
+    bool paced = strcmp(o->rate, "flat-out") != 0;
+    return o->for_ns != 0 && paced ? o->for_ns + LAB_GRACE_NS : o->for_ns;
+}
+
+static void add_source(struct text *t, const struct lab_options *o)
+{
+    uint64_t frames = frames_of(o);
+    add(t, "  - { name: source, driver: memory, rate: %s, size: \"%s\", flows: %u", o->rate, o->size, o->flows);
+    if (frames != 0) {
+        add(t, ", frames: %" PRIu64, frames);
+    }
+    if (o->vlan != 0) {
+        add(t, ", vlan: %u", o->vlan);
+    }
+    if (o->window != 0) {
+        add(t, ", window: %u, window_with: sink", o->window);
+    }
+    add(t, " }\n");
+}
+
+int lab_config_generator(const struct lab_options *o, struct mr_config **out, struct mr_error *err)
+{
+    struct text t = {.used = 0};
+    add(&t, "engine: { layout: run-to-completion, cores: [%u], latency: false }\nports:\n", o->source_cpu);
+    add_source(&t, o);
+    add(&t, "  - { name: src, driver: uring, device: src }\n");
+    if (o->verify) {
+        add(&t, "  - { name: dst, driver: uring, device: dst }\n");
+        add(&t, "  - { name: sink, driver: memory, verify: true }\n");
+    }
+    add(&t, "paths:\n  - { from: [source], work: [forward], to: [src] }\n");
+    if (o->verify) {
+        add(&t, "  - { from: [dst], work: [forward], to: [sink] }\n");
+    }
+    return parse(&t, "lab generator", NULL, out, err);
+}
+
+int lab_config_pipeline(const struct lab_options *o, struct mr_config **out, struct mr_error *err)
+{
+    struct text t = {.used = 0};
+    const char *offload = mr_offload_word(o->offload);
+    bool both = strcmp(o->work, "l2") == 0;
+    add(&t, "engine: { layout: %s, cores: [", mr_layout_word(o->layout));
+    for (uint32_t i = 0; i < o->n_cores; i++) {
+        add(&t, "%s%u", i == 0 ? "" : ", ", o->cores[i]);
+    }
+    add(&t, "] }\nports:\n");
+    add(&t, "  - { name: left, driver: %s, device: left, offload: %s }\n", o->rx_driver, offload);
+    add(&t, "  - { name: right, driver: %s, device: right, offload: %s }\n", o->tx_driver, offload);
+    add(&t, "paths:\n  - { from: [%s], work: [%s], to: [%s] }\n", both ? "left, right" : "left", o->work,
+        both ? "left, right" : "right");
+    return parse(&t, "lab pipeline", o, out, err);
+}

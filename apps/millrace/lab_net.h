@@ -1,0 +1,51 @@
+/* lab_net.h: the lab's network: two namespaces that nobody else can name, two veth pairs between them.
+ *
+ *     namespace "ends"              namespace "forwarder"
+ *       src ─────────── veth ─────────── left
+ *       dst ─────────── veth ─────────── right
+ *
+ * Each namespace is held by a child that sleeps and is killed when we die, so that after kill -9 nothing is left. Nothing
+ * stands under /run/netns. IPv6 is off and no address is set: only the frames that we send are on these wires. Without
+ * root all of it is made inside a user namespace of our own. Control thread, before any other thread exists.
+ */
+#ifndef MILLRACE_LAB_NET_H
+#define MILLRACE_LAB_NET_H
+
+#include <millrace/config.h>
+
+#include "lib/sys/netlink.h"
+
+#include <sys/types.h>
+
+enum lab_side { LAB_ENDS, LAB_FORWARDER, LAB_SIDES };
+
+struct lab_holder {
+    pid_t pid;
+    int ns;      /* its network namespace */
+    int control; /* a byte written here: stay when we die */
+    int answer;  /* an int read from here: 0 or errno of what was asked last */
+};
+
+struct lab_net {
+    struct lab_holder side[LAB_SIDES];
+    struct mr_link_offloads offloads; /* as set on all four devices */
+    bool user_namespace;              /* all of it lies in a user namespace of ours */
+    bool kept;
+};
+
+/* lab_net_create: holders, namespaces, devices up; the calling thread ends up in the forwarder's namespace. offload says
+ * which offloads the devices have: none = no checksum and segmentation offload. Fails with MR_FAULT_MACHINE and the fix
+ * where the system does not let us. */
+int lab_net_create(struct lab_net *net, enum mr_offload offload, struct mr_error *err);
+
+/* lab_net_enter: the calling thread goes into one of the namespaces. 0 or -errno. */
+int lab_net_enter(const struct lab_net *net, enum lab_side side);
+
+/* lab_net_keep: the holders stay when we end. lab_net_destroy: unless kept, ends the holders and with them the devices. */
+int lab_net_keep(struct lab_net *net, struct mr_error *err);
+void lab_net_destroy(struct lab_net *net);
+
+/* lab_child: in a fresh child: die with the parent, leave the terminal's signals to it. */
+void lab_child(pid_t parent, const char *name);
+
+#endif

@@ -1,0 +1,28 @@
+/* config_check.h: what config_check.c (ports) and config_check_paths.c share. */
+#ifndef MILLRACE_ENGINE_CONFIG_CHECK_H
+#define MILLRACE_ENGINE_CONFIG_CHECK_H
+
+#include "lib/engine/config_parts.h"
+
+#include <errno.h>
+
+#define MR_BIG_BUFFERS 64u /* default of big_buffers with offload: super */
+#define MR_CHECK_PATH  80u
+
+struct mr_check {
+    struct mr_config *cfg;
+    struct mr_error *err;
+};
+
+/* mr_check_fail: place of the key, then the text. Returns -EINVAL. */
+int mr_check_fail(const struct mr_check *c, const char *key, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* mr_check_path: "ports[1].device" into path[MR_CHECK_PATH]; without a key "ports[1]". Returns path. */
+const char *mr_check_path(char *path, const char *section, uint32_t i, const char *key);
+
+int mr_check_ports(const struct mr_check *c);
+int mr_check_paths(const struct mr_check *c);
+int mr_check_sources(const struct mr_check *c); /* of memory ports, once paths are resolved */
+
+#endif

@@ -1,0 +1,45 @@
+/* config_json.c: the resolved configuration in its own words: JSON is YAML, so it can be loaded again. */
+#include "lib/engine/config_schema.h"
+#include "lib/engine/plan.h"
+
+#include <string.h>
+
+/* What is not written out: another driver's keys, empty names, and big_buffers where the port has no use for them. */
+static bool is_left_out(const struct mr_key *key, const void *base, const char *driver)
+{
+    if (key->driver != NULL && strcmp(key->driver, driver) != 0) {
+        return true;
+    }
+    if (key->type == MR_KEY_TEXT) {
+        return ((const char *)base)[key->at] == 0;
+    }
+    return key->section == MR_KEY_PORT && key->at == offsetof(struct mr_port_config, big_buffers) &&
+           ((const struct mr_port_config *)base)->big_buffers == 0;
+}
+
+static json_t *section_json(enum mr_key_section section, const void *base, const char *driver)
+{
+    json_t *object = json_object();
+    const struct mr_key *key;
+    for (uint32_t i = 0; (key = mr_key_at(i)) != NULL; i++) {
+        if (key->section == section && !is_left_out(key, base, driver)) {
+            json_object_set_new(object, key->name, mr_key_json(key, base));
+        }
+    }
+    return object;
+}
+
+json_t *mr_config_json(const struct mr_config *cfg)
+{
+    json_t *ports = json_array();
+    json_t *paths = json_array();
+    for (uint32_t i = 0; i < cfg->n_ports; i++) {
+        json_array_append_new(ports, section_json(MR_KEY_PORT, &cfg->ports[i], cfg->ports[i].driver));
+    }
+    for (uint32_t i = 0; i < cfg->n_paths; i++) {
+        json_array_append_new(paths, section_json(MR_KEY_PATH, &cfg->paths[i], ""));
+    }
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "engine", section_json(MR_KEY_ENGINE, cfg, ""), "memory",
+                     section_json(MR_KEY_MEMORY, cfg, ""), "batcher", section_json(MR_KEY_BATCHER, cfg, ""), "ports",
+                     ports, "paths", paths);
+}

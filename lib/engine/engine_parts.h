@@ -1,0 +1,86 @@
+/* engine_parts.h: the engine's insides, for the files of this room (build, control, report) only. */
+#ifndef MILLRACE_ENGINE_PARTS_H
+#define MILLRACE_ENGINE_PARTS_H
+
+#include <millrace/engine.h>
+
+#include "lib/engine/core_loop.h"
+#include "lib/engine/plan.h"
+#include "lib/engine/stage.h"
+#include "lib/sys/arena.h"
+#include "lib/sys/clock.h"
+
+#define MR_INTERVALS_MAX 3600u /* seconds kept for the report; the first hour */
+
+/* Where chunks were when the cores had ended, each counted on its own. */
+struct mr_chunk_owners {
+    uint64_t total;
+    uint64_t free_lists;
+    uint64_t recycle_rings;
+    uint64_t side_lists;
+    uint64_t rings;         /* in frames waiting between stages */
+    uint64_t receiving;     /* held by kernel or device to receive into */
+    uint64_t received;      /* received by a driver, not yet taken by its RX stage */
+    uint64_t sending;       /* handed to kernel or device, not yet reclaimed */
+    uint64_t home_after_close; /* on free lists, recycle and side lists once all ports were closed */
+};
+
+struct mr_engine {
+    const struct mr_config *config;
+    struct mr_plan *plan;
+    const struct mr_clock *clock;
+    struct mr_arena arena;
+    struct mr_port *ports[MR_PORTS_MAX];  /* by number; plan->config->n_ports */
+    struct mr_pool *pools[MR_CORES_MAX];  /* plan->n_pools */
+    struct mr_ring **rings;               /* plan->n_rings */
+    struct mr_stage *stages[MR_STAGES_MAX]; /* plan->n_stages */
+    struct mr_core *cores[MR_CORES_MAX];  /* plan->n_cores */
+    struct mr_io *io[MR_CORES_MAX * MR_IO_MAX];
+    uint32_t n_io;
+
+    /* result of the run; control */
+    bool ran;
+    bool settled;             /* ports are closed, everything below is final */
+    int exit_code;            /* 0, or 130 after a second signal */
+    char ended_by[48];        /* "signal", "time", "sources ended", "stopped by a second signal" … */
+    uint64_t start_ns, first_frame_ns, stop_ns, end_ns; /* CLOCK_MONOTONIC: cores run; RX off; drained */
+    uint64_t create_ns;       /* when mr_engine_create was entered */
+    uint64_t stopped_frames;  /* left inside when the cores ended: counted as drops[stopped] */
+    uint64_t in_flight;       /* after that: frames still inside, counted: always 0 after a drain */
+    struct mr_chunk_owners owners;
+    struct mr_outsides outsides[MR_PORTS_MAX]; /* at the end, before close */
+    void *port_reports[MR_PORTS_MAX];     /* json_t *, from the driver, or NULL */
+    struct mr_usage usage_before, usage_after; /* of the process */
+    uint64_t cpu_ns_before, cpu_ns_after;
+    struct mr_system_time system_before, system_after;
+    bool system_known;
+    uint32_t n_intervals;
+    struct mr_interval *intervals; /* MR_INTERVALS_MAX */
+};
+
+/* Sums over all writers, readable at any time. */
+struct mr_totals {
+    uint64_t rx_frames, rx_bytes;   /* devices */
+    uint64_t made_frames;           /* sources and copies */
+    uint64_t tx_frames, tx_bytes;
+    uint64_t drops[MR_DROP_ENGINE_COUNT];
+    uint64_t work_drops;            /* under the work functions' own reasons */
+    uint64_t all_drops;
+    uint64_t outside;               /* by mr_outside with is_loss and without `within` */
+};
+void mr_engine_totals(struct mr_engine *e, struct mr_totals *t);
+
+/* mr_engine_latency: merge all TX stages' histograms (unit: 16 ticks) into zeroed ones; either may be NULL. */
+void mr_engine_latency(struct mr_engine *e, struct mr_histogram *all, struct mr_histogram *undisturbed);
+
+/* mr_engine_settle: after all cores have ended: count what was left inside, close the ports, take all chunks home. */
+void mr_engine_settle(struct mr_engine *e);
+
+/* build.c: everything that mr_engine_create makes and mr_engine_destroy takes apart, in the order of making. */
+int mr_engine_build(struct mr_engine *e, struct mr_error *err);
+void mr_engine_unbuild(struct mr_engine *e);
+
+/* mr_engine_arena_bytes: what the arena of this plan takes, all nodes together; 0 without memory to find out. build.c */
+size_t mr_engine_arena_bytes(struct mr_plan *p);
+
+#endif

@@ -1,0 +1,291 @@
+/* uring.c: the io_uring driver: an interface by AF_PACKET, received and sent by one io_uring per core. */
+#include "lib/port/uring.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void *aligned(size_t bytes)
+{
+    void *p = aligned_alloc(MR_LINE_PAIR, (bytes + MR_LINE_PAIR - 1) / MR_LINE_PAIR * MR_LINE_PAIR);
+    return p == NULL ? NULL : memset(p, 0, bytes);
+}
+
+static struct mr_uring_rxq *rxq_of(const struct mr_port *port, uint32_t i)
+{
+    return MR_CONTAINER_OF(port->rxq[i], struct mr_uring_rxq, q);
+}
+
+static struct mr_uring_txq *txq_of(const struct mr_port *port, uint32_t i)
+{
+    return MR_CONTAINER_OF(port->txq[i], struct mr_uring_txq, q);
+}
+
+/* ---- opening ---- */
+
+static int no_memory(const struct mr_port *port, struct mr_error *err)
+{
+    return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "port %s: no memory for its queues; free some", port->config->name);
+}
+
+static int not_registered(const struct mr_port *port, int rc, struct mr_error *err)
+{
+    return mr_error_set(err, MR_FAULT_MACHINE, rc, "port %s: io_uring does not take its socket: %s", port->config->name,
+                        strerror(-rc));
+}
+
+static int open_rxq(struct mr_uring_port *p, const struct mr_port_setup *setup, uint32_t i, struct mr_error *err)
+{
+    struct mr_port *port = p->port;
+    struct mr_uring_rxq *q = aligned(sizeof *q);
+    if (q == NULL) {
+        return no_memory(port, err);
+    }
+    q->fd = -1;
+    q->q.port = port;
+    q->q.queue = i;
+    q->q.io = setup->rx_io[i];
+    q->q.pool = setup->rx_pool[i];
+    port->rxq[i] = &q->q;
+    if (mr_uring_rx_init(q, port->config) < 0) {
+        return no_memory(port, err);
+    }
+    int rc = mr_uring_rx_socket(p, q, err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = mr_uring_add_rxq(MR_CONTAINER_OF(q->q.io, struct mr_uring, io), q);
+    return rc < 0 ? not_registered(port, rc, err) : 0;
+}
+
+static int open_txq(struct mr_uring_port *p, const struct mr_port_setup *setup, uint32_t i, struct mr_error *err)
+{
+    struct mr_port *port = p->port;
+    struct mr_uring_txq *q = aligned(sizeof *q);
+    if (q == NULL) {
+        return no_memory(port, err);
+    }
+    q->fd = -1;
+    q->q.port = port;
+    q->q.queue = i;
+    q->q.io = setup->tx_io[i];
+    q->capacity = setup->tx_ring_frames;
+    q->done = aligned(q->capacity * sizeof *q->done);
+    port->txq[i] = &q->q;
+    if (q->done == NULL) {
+        return no_memory(port, err);
+    }
+    int rc = mr_uring_tx_socket(p, q, err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = mr_uring_add_txq(MR_CONTAINER_OF(q->q.io, struct mr_uring, io), q);
+    return rc < 0 ? not_registered(port, rc, err) : 0;
+}
+
+static int open_queues(struct mr_uring_port *p, const struct mr_port_setup *setup, struct mr_error *err)
+{
+    int rc = mr_uring_device(p, err);
+    for (uint32_t i = 0; rc == 0 && i < setup->n_rxq; i++) {
+        rc = open_rxq(p, setup, i, err);
+    }
+    for (uint32_t i = 0; rc == 0 && i < setup->n_txq; i++) {
+        rc = open_txq(p, setup, i, err);
+    }
+    for (uint32_t i = 0; rc == 0 && i < setup->n_rxq; i++) {
+        mr_uring_valve_open(rxq_of(p->port, i));
+    }
+    return rc;
+}
+
+/* The words of what was obtained; less than asked for is said. */
+static void describe(struct mr_port *port)
+{
+    const struct mr_port_config *c = port->config;
+    bool super = c->offload == MR_OFFLOAD_SUPER;
+    int obtained = port->n_rxq != 0 ? rxq_of(port, 0)->socket_bytes : txq_of(port, 0)->socket_bytes;
+    int used = 0;
+    if (port->n_rxq != 0) {
+        used = snprintf(port->mode, sizeof port->mode, "multishot %s, %u buffers%s, promiscuous",
+                        c->receive == MR_RECEIVE_AUX ? "recvmsg + aux" : "recv", super ? c->big_buffers : c->buffers,
+                        super ? " of 68 KiB" : "");
+    }
+    used += snprintf(port->mode + used, sizeof port->mode - (size_t)used, "%soffload %s, socket buffer %d KiB",
+                     used != 0 ? ", " : "", mr_offload_word(c->offload), obtained / 2048);
+    if ((uint64_t)obtained / 2 < c->socket_bytes && used < (int)sizeof port->mode) {
+        snprintf(port->mode + used, sizeof port->mode - (size_t)used, " of %llu asked (net.core.rmem_max)",
+                 (unsigned long long)c->socket_bytes >> 10);
+    }
+}
+
+/* ---- closing ---- */
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0) {
+        close(*fd);
+        *fd = -1;
+    }
+}
+
+static void close_port(struct mr_port *port)
+{
+    for (uint32_t i = 0; i < MR_QUEUES_MAX; i++) {
+        if (port->rxq[i] != NULL) {
+            close_fd(&rxq_of(port, i)->fd);
+        }
+        if (port->txq[i] != NULL) {
+            close_fd(&txq_of(port, i)->fd);
+        }
+    }
+}
+
+static void destroy(struct mr_port *port)
+{
+    close_port(port);
+    for (uint32_t i = 0; i < MR_QUEUES_MAX; i++) {
+        if (port->rxq[i] != NULL) {
+            mr_uring_rx_fini(rxq_of(port, i));
+            free(rxq_of(port, i));
+            port->rxq[i] = NULL;
+        }
+        if (port->txq[i] != NULL) {
+            free(txq_of(port, i)->done);
+            free(txq_of(port, i));
+            port->txq[i] = NULL;
+        }
+    }
+    free(port->state);
+    port->state = NULL;
+}
+
+static int open_port(struct mr_port *port, const struct mr_port_setup *setup, struct mr_error *err)
+{
+    struct mr_uring_port *p = aligned(sizeof *p);
+    if (p == NULL) {
+        return no_memory(port, err);
+    }
+    p->port = port;
+    port->state = p;
+    port->n_rxq = setup->n_rxq;
+    port->n_txq = setup->n_txq;
+    int rc = open_queues(p, setup, err);
+    if (rc < 0) {
+        destroy(port);
+        return rc;
+    }
+    describe(port);
+    return 0;
+}
+
+static uint32_t chunks_back(struct mr_port *port, uint32_t *chunks, uint32_t n)
+{
+    uint32_t k = 0;
+    for (uint32_t i = 0; k < n && i < port->n_rxq; i++) {
+        k += mr_uring_rx_chunks_back(rxq_of(port, i), chunks + k, n - k);
+    }
+    for (uint32_t i = 0; k < n && i < port->n_txq; i++) {
+        k += mr_uring_reclaim(port->txq[i], chunks + k, n - k);
+    }
+    return k;
+}
+
+/* ---- telling ---- */
+
+struct sums {
+    uint64_t tp_packets, tp_drops, left, no_buffers, cq_full, other, retagged, copied_small;
+};
+
+static struct sums sum(const struct mr_port *port)
+{
+    struct sums s = {0};
+    for (uint32_t i = 0; i < port->n_rxq; i++) {
+        const struct mr_uring_rxq *q = rxq_of(port, i);
+        s.tp_packets += q->tp_packets;
+        s.tp_drops += q->tp_drops;
+        s.left += mr_counted(&q->left_in_socket);
+        s.no_buffers += mr_counted(&q->rearms_no_buffers);
+        s.cq_full += mr_counted(&q->rearms_cq_full);
+        s.other += mr_counted(&q->rearms_other);
+        s.retagged += mr_counted(&q->retagged);
+        s.copied_small += mr_counted(&q->copied_small);
+    }
+    return s;
+}
+
+static void stats(struct mr_port *port, struct mr_outsides *out)
+{
+    for (uint32_t i = 0; i < port->n_rxq; i++) {
+        mr_uring_read_statistics(rxq_of(port, i));
+    }
+    struct sums s = sum(port);
+    if (port->n_rxq != 0) {
+        mr_outside_add(out, "tp_packets", s.tp_packets, NULL, false);
+        mr_outside_add(out, "tp_drops", s.tp_drops, NULL, true);
+        mr_outside_add(out, "left_in_socket", s.left, NULL, true);
+        mr_outside_add(out, "rearms_no_buffers", s.no_buffers, NULL, false);
+        mr_outside_add(out, "rearms_cq_full", s.cq_full, NULL, false);
+        mr_outside_add(out, "rearms_other", s.other, NULL, false);
+    }
+}
+
+static void put_errors(const struct mr_port *port, json_t *to)
+{
+    for (uint32_t i = 0; i < port->n_rxq; i++) {
+        int error = __atomic_load_n(&rxq_of(port, i)->last_error, __ATOMIC_RELAXED);
+        if (error != 0) {
+            json_object_set_new(to, "last_receive_error", json_string(strerror(error)));
+        }
+    }
+    for (uint32_t i = 0; i < port->n_txq; i++) {
+        int error = __atomic_load_n(&txq_of(port, i)->last_error, __ATOMIC_RELAXED);
+        if (error != 0) {
+            json_object_set_new(to, "last_send_error", json_string(strerror(error)));
+        }
+    }
+}
+
+/* {retagged, copied_small, socket_bytes{receive, send}, ring{…}, last_receive_error, last_send_error} */
+static void *report(struct mr_port *port)
+{
+    struct sums s = sum(port);
+    json_t *j = json_object();
+    if (port->n_rxq != 0) {
+        const struct mr_uring_rxq *q = rxq_of(port, 0);
+        json_object_set_new(j, "retagged", json_integer((json_int_t)s.retagged));
+        json_object_set_new(j, "copied_small", json_integer((json_int_t)s.copied_small));
+        json_object_set_new(j, "receive_socket_bytes", json_integer(q->socket_bytes));
+        json_object_set_new(j, "registered_ring", json_boolean(q->uring->ring_registered));
+    }
+    if (port->n_txq != 0) {
+        json_object_set_new(j, "send_socket_bytes", json_integer(txq_of(port, 0)->socket_bytes));
+    }
+    put_errors(port, j);
+    return j;
+}
+
+const struct mr_driver mr_driver_uring = {
+    .name = "uring",
+    .summary = "an interface by AF_PACKET and io_uring",
+    .caps = {.copies = "1 + 1 (chunk ↔ socket buffer)", .rx_copies = 1, .tx_copies = 1,
+             .syscalls = "1 for all queues of a core, none when idle", .needs_device = true, .offloads = true,
+             .max_queues = MR_QUEUES_MAX},
+    .probe = mr_uring_probe,
+    .io_create = mr_uring_create,
+    .io_destroy = mr_uring_destroy,
+    .open = open_port,
+    .attach = mr_uring_attach,
+    .rx_burst = mr_uring_rx_burst,
+    .tx_burst = mr_uring_tx_burst,
+    .reclaim = mr_uring_reclaim,
+    .doorbell = mr_uring_doorbell,
+    .rx_quiesce = mr_uring_rx_quiesce,
+    .detach = mr_uring_detach,
+    .stats = stats,
+    .close = close_port,
+    .chunks_back = chunks_back,
+    .destroy = destroy,
+    .report = report,
+};

@@ -1,0 +1,259 @@
+/* uring_ring.c: one io_uring per core, for all queues of this driver on it.
+ *
+ * Made disabled on the control thread, where files may be registered; whoever enables it is the only one that may enter
+ * it from then on (SINGLE_ISSUER), so that is the core. DEFER_TASKRUN: the kernel receives only while the core is inside
+ * a call, so nothing ever interrupts it. The completion queue has a place for every buffer and every send under way: it
+ * cannot overflow.
+ */
+#include "lib/port/uring.h"
+#include "lib/sys/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { SQ_SPARE = 8, CANCEL_WAIT_US = 100 }; // requests besides sends, per receiving queue
+
+int mr_uring_setup(struct io_uring *ring, uint32_t sq_entries, uint32_t cq_entries)
+{
+    struct io_uring_params p = {.cq_entries = cq_entries};
+    p.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
+              IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_R_DISABLED;
+    return io_uring_queue_init_params(sq_entries, ring, &p);
+}
+
+int mr_uring_enable(struct io_uring *ring)
+{
+    return io_uring_register((unsigned int)ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+}
+
+/* ---- control ---- */
+
+static uint32_t power_of_two(uint32_t n)
+{
+    uint32_t p = 64;
+    while (p < n) {
+        p *= 2;
+    }
+    return p;
+}
+
+static int make(struct mr_uring *u, const struct mr_io_setup *setup)
+{
+    u->max_rxq = setup->n_rxq;
+    u->max_txq = setup->n_txq;
+    u->rxq = calloc(setup->n_rxq + 1u, sizeof(struct mr_uring_rxq *));
+    u->txq = calloc(setup->n_txq + 1u, sizeof(struct mr_uring_txq *));
+    if (u->rxq == NULL || u->txq == NULL) {
+        return -ENOMEM;
+    }
+    u->sq_entries = power_of_two(setup->n_txq * MR_BATCH_MAX + setup->n_rxq * SQ_SPARE);
+    u->cq_entries = power_of_two(setup->rx_buffers + setup->tx_frames + setup->n_rxq * SQ_SPARE);
+    u->cq_entries = u->cq_entries < u->sq_entries ? u->sq_entries : u->cq_entries;
+    int rc = mr_uring_setup(&u->ring, u->sq_entries, u->cq_entries);
+    u->made = rc == 0;
+    return rc < 0 ? rc : io_uring_register_files_sparse(&u->ring, setup->n_rxq + setup->n_txq);
+}
+
+int mr_uring_create(const struct mr_io_setup *setup, struct mr_io **out, struct mr_error *err)
+{
+    char why[240];
+    struct mr_uring *u = aligned_alloc(MR_LINE_PAIR, (sizeof *u + MR_LINE_PAIR - 1) / MR_LINE_PAIR * MR_LINE_PAIR);
+    if (u == NULL) {
+        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for an io_uring");
+    }
+    memset(u, 0, sizeof *u);
+    int rc = make(u, setup);
+    if (rc < 0) {
+        mr_uring_destroy(&u->io);
+        return mr_error_set(err, MR_FAULT_MACHINE, rc, "cannot make an io_uring: %s",
+                            mr_uring_refusal(-rc, why, sizeof why));
+    }
+    *out = &u->io;
+    return 0;
+}
+
+void mr_uring_destroy(struct mr_io *io)
+{
+    struct mr_uring *u = MR_CONTAINER_OF(io, struct mr_uring, io);
+    if (u->made) {
+        io_uring_queue_exit(&u->ring);
+    }
+    free(u->rxq);
+    free(u->txq);
+    free(u);
+}
+
+int mr_uring_add_rxq(struct mr_uring *u, struct mr_uring_rxq *q)
+{
+    q->uring = u;
+    q->index = u->n_rxq;
+    int rc = io_uring_register_files_update(&u->ring, q->index, &q->fd, 1);
+    if (rc >= 0) {
+        u->rxq[u->n_rxq++] = q;
+    }
+    return rc < 0 ? rc : 0;
+}
+
+int mr_uring_add_txq(struct mr_uring *u, struct mr_uring_txq *q)
+{
+    q->uring = u;
+    q->index = u->n_txq;
+    int rc = io_uring_register_files_update(&u->ring, u->max_rxq + q->index, &q->fd, 1);
+    if (rc >= 0) {
+        u->txq[u->n_txq++] = q;
+    }
+    return rc < 0 ? rc : 0;
+}
+
+/* ---- the core ---- */
+
+static void enter(struct mr_uring *u, bool events)
+{
+    int rc = events ? io_uring_submit_and_get_events(&u->ring) : io_uring_submit(&u->ring);
+    mr_count(&u->io.syscalls, 1);
+    (void)rc; // what was not taken stays in the queue, and is handed over in the next pass
+}
+
+static uint32_t reap(struct mr_uring *u)
+{
+    struct io_uring_cqe *cqe;
+    unsigned int head;
+    uint32_t n = 0;
+    io_uring_for_each_cqe(&u->ring, head, cqe) {
+        uint64_t what = cqe->user_data;
+        uint32_t queue = what >> 48 & 0xff;
+        switch (what >> 56) {
+        case MR_URING_SEND:
+            mr_uring_tx_complete(u->txq[queue], what, cqe->res);
+            break;
+        case MR_URING_RECEIVE:
+            mr_uring_rx_complete(u->rxq[queue], cqe->res, cqe->flags);
+            break;
+        default:
+            break; // a cancel: the request it ended tells itself
+        }
+        n++;
+    }
+    io_uring_cq_advance(&u->ring, n);
+    return n;
+}
+
+static inline bool kernel_waits(const struct mr_uring *u)
+{
+    return (__atomic_load_n(u->ring.sq.kflags, __ATOMIC_RELAXED) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
+
+uint32_t mr_uring_doorbell(struct mr_io *io, uint32_t what)
+{
+    struct mr_uring *u = MR_CONTAINER_OF(io, struct mr_uring, io);
+    bool events = (what & MR_DOORBELL_RECEIVE) != 0;
+    for (uint32_t i = 0; events && i < u->n_rxq; i++) {
+        if (MR_UNLIKELY(!u->rxq[i]->armed)) {
+            mr_uring_rx_arm(u->rxq[i]);
+        }
+    }
+    if (io_uring_sq_ready(&u->ring) == 0 && !(events && kernel_waits(u))) {
+        return 0;
+    }
+    enter(u, events);
+    return reap(u);
+}
+
+static int attach(struct mr_uring *u)
+{
+    u->ring_registered = io_uring_register_ring_fd(&u->ring) == 1; // saves a look-up a call; works without
+    int rc = mr_uring_enable(&u->ring);
+    u->enabled = rc >= 0;
+    for (uint32_t i = 0; rc >= 0 && i < u->n_rxq; i++) {
+        rc = mr_uring_rx_attach(u->rxq[i]);
+        if (rc >= 0) {
+            mr_uring_rx_arm(u->rxq[i]);
+        }
+    }
+    return rc;
+}
+
+int mr_uring_attach(struct mr_io *io, struct mr_error *err)
+{
+    struct mr_uring *u = MR_CONTAINER_OF(io, struct mr_uring, io);
+    char why[240];
+    int rc = attach(u);
+    if (rc < 0) {
+        return mr_error_set(err, MR_FAULT_MACHINE, rc, "cannot start an io_uring on its core: %s",
+                            mr_uring_refusal(-rc, why, sizeof why));
+    }
+    enter(u, true);
+    reap(u);
+    return 0;
+}
+
+/* ---- the end ---- */
+
+static bool sends_over(const struct mr_uring *u)
+{
+    for (uint32_t i = 0; i < u->n_txq; i++) {
+        if (u->txq[i]->q.held != u->txq[i]->n_done) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool receives_over(const struct mr_uring *u)
+{
+    for (uint32_t i = 0; i < u->n_rxq; i++) {
+        if (u->rxq[i]->armed) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void poll_until(struct mr_uring *u, uint64_t deadline_ns, bool receives_too)
+{
+    while (!sends_over(u) || (receives_too && !receives_over(u))) {
+        enter(u, true);
+        reap(u);
+        if (mr_now_ns() >= deadline_ns) {
+            return;
+        }
+        usleep(CANCEL_WAIT_US);
+    }
+}
+
+static void cancel_all(struct mr_uring *u)
+{
+    struct io_uring_sqe *sqe;
+    for (uint32_t i = 0; i < u->n_rxq; i++) {
+        u->rxq[i]->cancelled = true; // none is armed again
+    }
+    while ((sqe = io_uring_get_sqe(&u->ring)) == NULL) {
+        enter(u, false);
+    }
+    io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
+    sqe->user_data = MR_URING_USER_DATA(MR_URING_CANCEL, 0, 0, 0);
+}
+
+/* After a drain there is nothing left to wait for. After a stop: half of the time for sends that the socket has not
+ * taken yet, then they and the receives are cancelled, and what comes of that is reaped, so that every chunk is known. */
+void mr_uring_detach(struct mr_io *io, uint64_t deadline_ns)
+{
+    struct mr_uring *u = MR_CONTAINER_OF(io, struct mr_uring, io);
+    uint64_t now = mr_now_ns();
+    for (uint32_t i = 0; i < u->n_rxq; i++) {
+        mr_uring_valve_close(u->rxq[i]);
+    }
+    poll_until(u, now + (deadline_ns > now ? (deadline_ns - now) / 2 : 0), false);
+    if (!sends_over(u) || !receives_over(u)) {
+        cancel_all(u);
+        poll_until(u, deadline_ns, true);
+    }
+    for (uint32_t i = 0; i < u->n_rxq; i++) {
+        mr_uring_count_left(u->rxq[i]);
+    }
+    if (u->ring_registered) {
+        io_uring_unregister_ring_fd(&u->ring);
+    }
+    io_uring_unregister_files(&u->ring); // only its issuer may; sockets then close when the port does
+}

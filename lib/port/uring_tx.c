@@ -1,0 +1,106 @@
+/* uring_tx.c: one SEND per frame; the doorbell hands a pass's sends to the kernel in one call. */
+#include "lib/port/uring.h"
+
+#include <errno.h>
+
+/* What the device cannot take as it is: completed here, or dropped under no_offload. */
+static bool fit(struct mr_uring_txq *q, struct mr_frame *f)
+{
+    if (f->flags & MR_FRAME_SUPER) {
+        return false;
+    }
+    return mr_vnet_complete(q->q.port->base, f);
+}
+
+static void drop(struct mr_uring_txq *q, const struct mr_frame *f, enum mr_drop reason)
+{
+    mr_count(&q->q.drops[reason], 1);
+    q->done[q->n_done++] = f->chunk;
+}
+
+/* First byte that goes to the socket; frames without a virtio_net_hdr get an empty one where the socket wants one. */
+static inline unsigned char *with_vnet(const struct mr_uring_txq *q, const struct mr_frame *f)
+{
+    unsigned char *data = mr_frame_data(q->q.port->base, f);
+    if (!q->vnet) {
+        return data;
+    }
+    if (!(f->flags & MR_FRAME_VNET)) {
+        memset(data - MR_VNET_BYTES, 0, MR_VNET_BYTES);
+    }
+    return data - MR_VNET_BYTES;
+}
+
+static inline void send_one(struct mr_uring_txq *q, const struct mr_frame *f)
+{
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&q->uring->ring);
+    uint32_t bytes = f->length + (q->vnet ? MR_VNET_BYTES : 0u);
+    io_uring_prep_send(sqe, (int)(q->uring->max_rxq + q->index), with_vnet(q, f), bytes, 0);
+    sqe->flags = IOSQE_FIXED_FILE;
+    sqe->user_data = MR_URING_USER_DATA(MR_URING_SEND, q->index, f->length, f->chunk);
+}
+
+uint32_t mr_uring_tx_burst(struct mr_txq *txq, const struct mr_frame *frames, uint32_t n)
+{
+    struct mr_uring_txq *q = MR_CONTAINER_OF(txq, struct mr_uring_txq, q);
+    uint32_t room = q->capacity - q->q.held;
+    uint32_t space = io_uring_sq_space_left(&q->uring->ring);
+    uint32_t dropped = 0;
+    n = n < room ? n : room;
+    n = n < space ? n : space;
+    for (uint32_t i = 0; i < n; i++) {
+        struct mr_frame f = frames[i];
+        if (MR_UNLIKELY(f.flags & MR_FRAME_VNET) && !q->vnet && !fit(q, &f)) {
+            drop(q, &f, MR_DROP_no_offload);
+            dropped++;
+        } else {
+            send_one(q, &f);
+        }
+    }
+    q->q.held += n;
+    q->q.in_flight += n - dropped;
+    return n;
+}
+
+uint32_t mr_uring_reclaim(struct mr_txq *txq, uint32_t *chunks, uint32_t n)
+{
+    struct mr_uring_txq *q = MR_CONTAINER_OF(txq, struct mr_uring_txq, q);
+    n = n < q->n_done ? n : q->n_done;
+    q->n_done -= n;
+    memcpy(chunks, q->done + q->n_done, n * sizeof *chunks);
+    q->q.held -= n;
+    return n;
+}
+
+/* What the errors of a packet socket mean was seen on veth devices that were too narrow, down, deleted and full. */
+static enum mr_drop reason_of(struct mr_uring_txq *q, int error)
+{
+    switch (error) {
+    case EMSGSIZE:
+        return MR_DROP_mtu;
+    case ENETDOWN:
+        return MR_DROP_link_down;
+    case ENXIO:
+    case ENODEV:
+        return MR_DROP_device_gone;
+    case ENOBUFS:
+        return MR_DROP_tx_refused;
+    default:
+        __atomic_store_n(&q->last_error, error, __ATOMIC_RELAXED);
+        return MR_DROP_tx_error;
+    }
+}
+
+/* A send that a stop cancelled stays in in_flight: that is how the engine finds and counts it. */
+void mr_uring_tx_complete(struct mr_uring_txq *q, uint64_t user_data, int result)
+{
+    q->done[q->n_done++] = (uint32_t)user_data;
+    if (MR_LIKELY(result >= 0)) {
+        q->q.in_flight--;
+        mr_count(&q->q.frames, 1);
+        mr_count(&q->q.bytes, user_data >> 32 & 0xffff);
+    } else if (result != -ECANCELED) {
+        q->q.in_flight--;
+        mr_count(&q->q.drops[reason_of(q, -result)], 1);
+    }
+}

@@ -1,0 +1,83 @@
+#include "lib/sys/meminfo.h"
+
+#include "lib/sys/file.h"
+
+#include <inttypes.h>
+#include <numa.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HUGE_DIR "/sys/kernel/mm/hugepages/hugepages-%zukB"
+#define NODE_DIR "/sys/devices/system/node/node%d"
+
+static uint64_t positive(int64_t n)
+{
+    return n > 0 ? (uint64_t)n : 0;
+}
+
+/* Promised pages are counted for the whole machine only, so a node's free ones may be promised too. */
+struct mr_huge_pages mr_huge_pages_read(int node, size_t page_bytes)
+{
+    size_t kb = page_bytes >> 10;
+    int64_t total = mr_file_number(0, HUGE_DIR "/nr_hugepages", kb);
+    int64_t free_pages =
+        mr_file_number(0, HUGE_DIR "/free_hugepages", kb) - mr_file_number(0, HUGE_DIR "/resv_hugepages", kb);
+    if (node >= 0) {
+        int64_t here = mr_file_number(0, NODE_DIR "/hugepages/hugepages-%zukB/free_hugepages", node, kb);
+        total = mr_file_number(0, NODE_DIR "/hugepages/hugepages-%zukB/nr_hugepages", node, kb);
+        free_pages = here < free_pages ? here : free_pages;
+    }
+    return (struct mr_huge_pages){positive(total), positive(free_pages)};
+}
+
+/* A node tells no MemAvailable: its free pages and its file cache stand for it. The only node is the machine. */
+uint64_t mr_memory_available(int node)
+{
+    char text[4096];
+    uint64_t kb = 0, active = 0, inactive = 0;
+    if (node < 0 || numa_available() < 0 || numa_max_node() == 0) {
+        mr_file_read(text, sizeof text, "/proc/meminfo");
+        mr_text_number(text, "MemAvailable:", &kb);
+        return kb << 10;
+    }
+    mr_file_read(text, sizeof text, NODE_DIR "/meminfo", node);
+    mr_text_number(text, "MemFree:", &kb);
+    mr_text_number(text, "Active(file):", &active);
+    mr_text_number(text, "Inactive(file):", &inactive);
+    return (kb + active + inactive) << 10;
+}
+
+const char *mr_shmem_huge_word(char *text, size_t bytes)
+{
+    char all[128];
+    mr_file_read(all, sizeof all, "/sys/kernel/mm/transparent_hugepage/shmem_enabled");
+    char *open = strchr(all, '['), *close = strchr(all, ']');
+    if (open == NULL || close == NULL) {
+        snprintf(text, bytes, "not in this kernel");
+        return text;
+    }
+    snprintf(text, bytes, "%.*s", (int)(close - open - 1), open + 1);
+    return text;
+}
+
+uint64_t mr_huge_mapped(const void *start, size_t bytes)
+{
+    uint64_t from = (uintptr_t)start, low, high, kb, sum = 0;
+    bool inside = false;
+    char *line = NULL;
+    size_t room = 0;
+    FILE *f = fopen("/proc/self/smaps", "re");
+    while (f != NULL && getline(&line, &room, f) >= 0) {
+        if (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &low, &high) == 2) {
+            inside = low >= from && high <= from + bytes;
+        } else if (inside && sscanf(line, "ShmemPmdMapped: %" SCNu64, &kb) == 1) {
+            sum += kb << 10;
+        }
+    }
+    free(line);
+    if (f != NULL) {
+        fclose(f);
+    }
+    return sum;
+}

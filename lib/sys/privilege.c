@@ -1,0 +1,55 @@
+#include "lib/sys/privilege.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/sys/file.h"
+
+bool mr_has_capability(int capability)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {0};
+    if (capability < 0 || capability >= 32 * _LINUX_CAPABILITY_U32S_3 || syscall(SYS_capget, &header, sets) < 0) {
+        return false;
+    }
+    return (sets[capability / 32].effective >> (capability % 32) & 1) != 0;
+}
+
+uint64_t mr_memlock_limit(void)
+{
+    struct rlimit limit = {0};
+    getrlimit(RLIMIT_MEMLOCK, &limit);
+    return limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
+}
+
+bool mr_sysctl_read(const char *name, long *value)
+{
+    char text[64], *end;
+    if (mr_file_read(text, sizeof text, "/proc/sys/%s", name) < 0) {
+        return false;
+    }
+    *value = strtol(text, &end, 10);
+    return end != text;
+}
+
+bool mr_sysctl_write(const char *name, const char *value)
+{
+    char path[256];
+    snprintf(path, sizeof path, "/proc/sys/%s", name);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    ssize_t wrote = write(fd, value, strlen(value));
+    int why = errno;
+    close(fd);
+    errno = why;
+    return wrote == (ssize_t)strlen(value);
+}

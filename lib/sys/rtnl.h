@@ -1,0 +1,38 @@
+/* rtnl.h: a question to rtnetlink and its answer. For netlink.c only.
+ *
+ * A request is built piece by piece in memory of the caller's; attributes nest by open and close. Nothing checks the
+ * room: the largest request, a veth pair, takes 200 bytes.
+ */
+#ifndef MILLRACE_SYS_RTNL_H
+#define MILLRACE_SYS_RTNL_H
+
+#include <linux/rtnetlink.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mr_rtnl_request {
+    struct nlmsghdr header;
+    char body[512];
+};
+
+struct mr_rtnl_answer {
+    void (*on_message)(void *arg, const struct nlmsghdr *h); /* for each that is no error; may be NULL */
+    void *arg;
+    char said[160]; /* the kernel's own words about an error, or empty */
+};
+
+/* mr_rtnl_put: bytes at the end (zeroes when data is NULL). Returns where they lie. */
+void *mr_rtnl_put(struct mr_rtnl_request *r, const void *data, size_t bytes);
+
+struct rtattr *mr_rtnl_open(struct mr_rtnl_request *r, uint16_t type);
+void mr_rtnl_close(struct mr_rtnl_request *r, struct rtattr *a);
+
+/* Whole attributes. */
+void mr_rtnl_attribute(struct mr_rtnl_request *r, uint16_t type, const void *data, size_t bytes);
+void mr_rtnl_text(struct mr_rtnl_request *r, uint16_t type, const char *text);
+void mr_rtnl_u32(struct mr_rtnl_request *r, uint16_t type, uint32_t value);
+
+/* mr_rtnl_ask: send, and read to the acknowledgement or the end of the dump. 0 or -errno. */
+int mr_rtnl_ask(const struct mr_rtnl_request *r, struct mr_rtnl_answer *answer);
+
+#endif

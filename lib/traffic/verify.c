@@ -1,0 +1,259 @@
+#include "lib/traffic/verify.h"
+
+enum { ADDRESSES = 12, ETHERTYPE_TAG = 0x8100 };
+
+enum verdict { ALTERED, FOREIGN };
+
+size_t mr_verify_seen_bytes(void)
+{
+    return (MR_FLOWS_MAX + 1) * sizeof(struct mr_flow_seen);
+}
+
+void mr_verify_init(struct mr_verify *v, const struct mr_fill *fill, uint32_t expected_tag, void *seen,
+                    struct mr_histogram *latency)
+{
+    *v = (struct mr_verify){.expected_tag = expected_tag, .seen = (struct mr_flow_seen *)seen, .latency = latency};
+    mr_flows_init(&v->flows, fill, expected_tag, expected_tag);
+}
+
+static inline uint64_t load64(const unsigned char *p)
+{
+    uint64_t v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline uint32_t load32(const unsigned char *p)
+{
+    uint32_t v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline bool eth_fits(const struct mr_flows *t, const unsigned char *frame)
+{
+    const unsigned char *to_end = frame + t->eth_bytes - 8;
+    return ((load64(frame) ^ load64(t->eth)) | (load64(frame + 6) ^ load64(t->eth + 6)) |
+            (load64(to_end) ^ load64(t->eth + t->eth_bytes - 8))) == 0;
+}
+
+static inline bool head_fits(const struct mr_flows *t, const unsigned char *datagram, uint32_t flow)
+{
+    uint64_t head[4];
+    mr_flow_head(t, flow, head);
+    return ((load64(datagram) ^ head[0]) | (load64(datagram + 8) ^ head[1]) | (load64(datagram + 16) ^ head[2]) |
+            (load32(datagram + 24) ^ (uint32_t)head[3])) == 0;
+}
+
+static inline bool fill_fits(const struct mr_flows *t, const unsigned char *datagram, uint64_t front)
+{
+    uint32_t place = mr_fill_place((uint32_t)(front >> 32) & 0xffff, (uint32_t)front);
+    uint32_t n = t->datagram - MR_DATAGRAM_MIN;
+    return n == 0 || memcmp(datagram + MR_DATAGRAM_HEAD, t->fill->bytes + place, n) == 0;
+}
+
+/* All behind the Ethernet header is as it was made; t->head is for another length at most. */
+static inline bool datagram_fits(struct mr_flows *t, const unsigned char *frame, uint32_t length)
+{
+    const unsigned char *datagram = frame + t->eth_bytes;
+    const unsigned char *end = frame + length - MR_SIGNATURE_BYTES;
+    if (MR_UNLIKELY(t->datagram != length - t->eth_bytes)) {
+        mr_flows_resize(t, length - t->eth_bytes);
+    }
+    uint64_t front = mr_get_be64(end);
+    return front >> 48 == MR_SIGNATURE_MAGIC &&
+           mr_get_be16(end + 16) == mr_flow_check(t, front, mr_get_be64(end + 8)) && head_fits(t, datagram, (uint32_t)(front >> 32) & 0xffff) && fill_fits(t, datagram, front);
+}
+
+static bool eth_fits_swapped(const struct mr_flows *t, const unsigned char *frame)
+{
+    return memcmp(frame, t->eth + 6, 6) == 0 && memcmp(frame + 6, t->eth, 6) == 0 &&
+           memcmp(frame + ADDRESSES, t->eth + ADDRESSES, t->eth_bytes - ADDRESSES) == 0;
+}
+
+/* Intact in the other forms a frame may have: addresses swapped, another tag. A tag that was met is expected next. */
+static bool fits_otherwise(struct mr_verify *v, const unsigned char *frame, uint32_t length)
+{
+    uint32_t found = mr_get_be16(frame + ADDRESSES) == ETHERTYPE_TAG ? mr_get_be16(frame + ADDRESSES + 2) : 0;
+    if (v->expected_tag != 0 && found != v->expected_tag) {
+        return false;
+    }
+    uint32_t made_tags[] = {found, v->expected_tag != 0 ? 0 : found};
+    for (uint32_t i = 0; i < 2; i++) {
+        struct mr_flows form;
+        mr_flows_init(&form, v->flows.fill, found, made_tags[i]);
+        if (length >= mr_flows_shortest(&form) && (eth_fits(&form, frame) || eth_fits_swapped(&form, frame)) &&
+            datagram_fits(&form, frame, length)) {
+            v->flows = form;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Ours by the first five bytes of an address, or by the magic. */
+static enum verdict judge_broken(const struct mr_verify *v, const unsigned char *frame, uint32_t length)
+{
+    bool ours = length >= ADDRESSES && (memcmp(frame, v->flows.eth, 5) == 0 || memcmp(frame + 6, v->flows.eth, 5) == 0);
+    ours |= length >= MR_SIGNATURE_BYTES && mr_get_be16(frame + length - MR_SIGNATURE_BYTES) == MR_SIGNATURE_MAGIC;
+    return ours ? ALTERED : FOREIGN;
+}
+
+static bool fits(struct mr_verify *v, const unsigned char *frame, uint32_t length)
+{
+    struct mr_flows *t = &v->flows;
+    if (MR_LIKELY(length >= mr_flows_shortest(t) && eth_fits(t, frame) && datagram_fits(t, frame, length))) {
+        return true;
+    }
+    return fits_otherwise(v, frame, length);
+}
+
+static inline uint32_t flow_of(const unsigned char *frame, uint32_t length)
+{
+    return mr_get_be16(frame + length - MR_SIGNATURE_BYTES + 2);
+}
+
+/* Not as its flow's last shortest frame: looked at in full, and remembered if it is one. */
+static bool fits_afresh(struct mr_verify *v, const unsigned char *frame, uint32_t length)
+{
+    if (!fits(v, frame, length)) {
+        return false;
+    }
+    if (length == mr_flows_shortest(&v->flows)) {
+        mr_flow_line_init(&v->seen[flow_of(frame, length)].line, &v->flows, frame);
+    }
+    return true;
+}
+
+typedef uint64_t vector __attribute__((vector_size(16), aligned(1), may_alias));
+
+static inline vector differ_at(const unsigned char *a, const unsigned char *b)
+{
+    return *(const vector *)a ^ *(const vector *)b;
+}
+
+/* A shortest frame that looks like the last one of its flow. What is the same ends 14 before the frame's end, with a
+ * tag (50 bytes) and without (46): the last piece is compared from there, and overlaps. */
+static inline bool line_fits(const struct mr_flow_line *line, const unsigned char *frame, uint32_t length)
+{
+    const unsigned char *end = frame + length - MR_SIGNATURE_BYTES;
+    if (length != line->length) {
+        return false;
+    }
+    uint32_t last = length - MR_SIGNATURE_BYTES + 4 - 16;
+    vector differ = differ_at(frame, line->bytes) | differ_at(frame + 16, line->bytes + 16) |
+                    differ_at(frame + 30, line->bytes + 30) | differ_at(frame + last, line->bytes + last);
+    uint32_t sequence = __builtin_bswap32(load32(end + 4));
+    return (differ[0] | differ[1]) == 0 &&
+           mr_get_be16(end + 16) == mr_flow_line_check(line, sequence, mr_get_be64(end + 8));
+}
+
+static void mark(struct mr_flow_seen *s, uint32_t sequence, bool missing)
+{
+    uint64_t *word = &s->missing[sequence % MR_SEEN_FRAMES / 64];
+    uint64_t bit = 1ull << sequence % 64;
+    *word = missing ? *word | bit : *word & ~bit;
+}
+
+static bool is_missing(const struct mr_flow_seen *s, uint32_t sequence)
+{
+    return (s->missing[sequence % MR_SEEN_FRAMES / 64] >> sequence % 64 & 1) != 0;
+}
+
+/* The highest so far. 512 frames after the last gap no mark of it can be left. */
+static void advance(struct mr_verify *v, struct mr_flow_seen *s, uint32_t sequence)
+{
+    uint32_t next = (uint32_t)s->expected;
+    uint32_t gap = sequence - next;
+    if (gap != 0) {
+        mr_count(&v->counts.lost, gap);
+        s->last_gap = sequence;
+    }
+    for (uint32_t i = gap < MR_SEEN_FRAMES ? gap : MR_SEEN_FRAMES; i != 0; i--) {
+        mark(s, sequence - i, true);
+    }
+    mark(s, sequence, false);
+    bool some_missing = sequence - s->last_gap < MR_SEEN_FRAMES;
+    s->expected = (uint64_t)some_missing << 32 | (uint32_t)(sequence + 1);
+}
+
+/* A frame that is not the next of a flow without gaps. Returns whether it came for the first time, as far as known. */
+static bool out_of_order(struct mr_verify *v, struct mr_flow_seen *s, uint32_t sequence)
+{
+    uint32_t behind = (uint32_t)s->expected - sequence;
+    if ((int32_t)behind <= 0) {
+        advance(v, s, sequence);
+        return true;
+    }
+    if (behind > MR_SEEN_FRAMES) {
+        mr_count(&v->counts.late, 1);
+        return false;
+    }
+    if (!is_missing(s, sequence)) {
+        mr_count(&v->counts.duplicates, 1);
+        return false;
+    }
+    mark(s, sequence, false);
+    mr_count(&v->counts.reordered, 1);
+    mr_count(&v->counts.lost, (uint64_t)-1);
+    return true;
+}
+
+static inline bool note_sequence(struct mr_verify *v, uint32_t flow, uint32_t sequence)
+{
+    struct mr_flow_seen *s = &v->seen[flow];
+    if (MR_UNLIKELY(s->expected != sequence)) {
+        return out_of_order(v, s, sequence);
+    }
+    s->expected = (uint32_t)(sequence + 1);
+    return true;
+}
+
+static void settle_latency(struct mr_verify *v, uint64_t now_ns)
+{
+    if (v->latency != NULL && v->run_frames != 0) {
+        int64_t ns = (int64_t)(now_ns - v->run_ns);
+        uint64_t late_ns = ns > 0 ? (uint64_t)ns : 0; // two cores' clocks may differ by little
+        mr_histogram_add(v->latency, late_ns, v->run_frames);
+    }
+    v->run_frames = 0;
+}
+
+static inline void note_latency(struct mr_verify *v, uint64_t intended_ns, uint64_t now_ns)
+{
+    if (intended_ns != v->run_ns) {
+        settle_latency(v, now_ns);
+        v->run_ns = intended_ns;
+    }
+    v->run_frames++;
+}
+
+static void count_broken(struct mr_verify *v, const unsigned char *frame, uint32_t length, uint32_t *home)
+{
+    enum verdict verdict = judge_broken(v, frame, length);
+    mr_count(verdict == ALTERED ? &v->counts.altered : &v->counts.foreign, 1);
+    *home += verdict == ALTERED;
+}
+
+uint32_t mr_verify_burst(struct mr_verify *v, void *base, const struct mr_frame *frames, uint32_t n, uint64_t now_ns)
+{
+    uint32_t home = 0;
+    uint32_t broken = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        const unsigned char *frame = mr_frame_data(base, &frames[i]);
+        uint32_t length = frames[i].length;
+        const unsigned char *end = frame + length - MR_SIGNATURE_BYTES;
+        bool whole = length >= MR_FRAME_MIN + MR_DATAGRAM_MIN;
+        if (MR_UNLIKELY(!whole || (!line_fits(&v->seen[flow_of(frame, length)].line, frame, length) &&
+                                   !fits_afresh(v, frame, length)))) {
+            count_broken(v, frame, length, &home);
+            broken++;
+            continue;
+        }
+        home += note_sequence(v, flow_of(frame, length), __builtin_bswap32(load32(end + 4)));
+        note_latency(v, mr_get_be64(end + 8), now_ns);
+    }
+    mr_count(&v->counts.verified, n - broken);
+    settle_latency(v, now_ns);
+    return home;
+}

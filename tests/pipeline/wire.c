@@ -1,0 +1,65 @@
+#include "tests/pipeline/wire.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+void wire_die(const char *what)
+{
+    fprintf(stderr, "wire: %s: %s\n", what, strerror(errno));
+    exit(3);
+}
+
+double wire_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: wire tcp-serve PORT | tcp-send ADDR PORT BYTES | send DEV FRAMES |\n"
+                    "       wire frames NS/DEV NS/DEV [FRAMES [WINDOW [MIN..MAX [VLAN]]]]\n");
+    return 2;
+}
+
+static int frames(int argc, char **argv)
+{
+    struct wire_frames job = {argv[2], argv[3], .frames = 1000, .window = 64, .min_bytes = 60, .max_bytes = 60};
+    if (argc > 4) {
+        job.frames = (uint32_t)strtoul(argv[4], NULL, 10);
+    }
+    if (argc > 5) {
+        job.window = (uint32_t)strtoul(argv[5], NULL, 10);
+    }
+    if (argc > 6 && sscanf(argv[6], "%u..%u", &job.min_bytes, &job.max_bytes) != 2) {
+        return usage();
+    }
+    if (argc > 7) {
+        job.vlan = (uint32_t)strtoul(argv[7], NULL, 10);
+    }
+    return wire_frames(&job);
+}
+
+int main(int argc, char **argv)
+{
+    const char *verb = argc > 1 ? argv[1] : "";
+    signal(SIGPIPE, SIG_IGN);
+    if (strcmp(verb, "tcp-serve") == 0 && argc == 3) {
+        return wire_tcp_serve(argv[2]);
+    }
+    if (strcmp(verb, "tcp-send") == 0 && argc == 5) {
+        return wire_tcp_send(argv[2], argv[3], strtoull(argv[4], NULL, 10));
+    }
+    if (strcmp(verb, "frames") == 0 && argc >= 4 && argc <= 8) {
+        return frames(argc, argv);
+    }
+    if (strcmp(verb, "send") == 0 && argc == 4) {
+        return wire_send(argv[2], (uint32_t)strtoul(argv[3], NULL, 10));
+    }
+    return usage();
+}

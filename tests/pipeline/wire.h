@@ -1,0 +1,44 @@
+/* wire.h: `wire`, the two ends of a pipeline test: what is put on the wire on one side and found on the other.
+ *
+ *   wire tcp-serve PORT                take one connection, answer with count and hash of what came
+ *   wire tcp-send ADDR PORT BYTES      send pseudo-random bytes, compare the other side's count and hash; JSON
+ *   wire frames NS/DEV NS/DEV [FRAMES [WINDOW [SIZES [VLAN]]]]
+ *                                      numbered frames from one device to the other, at most WINDOW outstanding, each
+ *                                      verified: order in its flow, every byte, the tag; NS is a network namespace as
+ *                                      `ip netns` knows it; JSON
+ *   wire send DEV FRAMES               as many frames as fast as the device takes them, for load
+ *
+ * Exit codes: 0 all came as it was sent · 1 not so · 2 usage · 3 the system refused.
+ */
+#ifndef TESTS_PIPELINE_WIRE_H
+#define TESTS_PIPELINE_WIRE_H
+
+#include <stdint.h>
+
+struct wire_frames {
+    const char *from, *to; /* "NS/DEV" */
+    uint32_t frames, window;
+    uint32_t min_bytes, max_bytes; /* of a frame without FCS and without its tag */
+    uint32_t vlan;                 /* 0 = untagged */
+};
+
+int wire_tcp_serve(const char *port);
+int wire_tcp_send(const char *address, const char *port, uint64_t bytes);
+int wire_frames(const struct wire_frames *job);
+int wire_send(const char *device, uint32_t frames);
+
+/* wire_die: what failed and why (errno), on standard error; ends the program with 3. */
+_Noreturn void wire_die(const char *what);
+
+/* wire_random: the next of a sequence that both ends can make (xorshift64*); state is not 0. */
+static inline uint64_t wire_random(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * UINT64_C(0x2545F4914F6CDD1D);
+}
+
+double wire_seconds(void);
+
+#endif

@@ -1,0 +1,212 @@
+/* wire_frames.c: numbered frames from one device to another. Both sockets are in one process, so it knows what is
+ * outstanding, and no frame is lost for want of room. */
+#include "tests/pipeline/wire.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { FLOWS = 8, MAX_BYTES = 65535, PATIENCE_MS = 1000, OUR_TYPE = 0x88B5, PRIORITY = 5 << 13 };
+
+/* An Ethernet header with our type, then what tells a frame; random bytes that follow from it fill the rest. */
+struct head {
+    unsigned char destination[6], source[6];
+    uint16_t type;
+    uint16_t bytes; /* of the whole frame without its tag */
+    uint32_t flow;
+    uint32_t sequence;
+} __attribute__((packed));
+
+struct tally {
+    uint32_t sent, received, reordered, altered, wrong_tag;
+    uint32_t next[FLOWS];
+};
+
+static int open_socket(const char *device)
+{
+    int one = 1, bytes = 8 << 20;
+    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+    struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
+    at.sll_ifindex = (int)if_nametoindex(device);
+    if (fd < 0) {
+        wire_die("socket");
+    }
+    setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof one);
+    setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof one);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes);
+    if (at.sll_ifindex == 0 || bind(fd, (struct sockaddr *)&at, sizeof at) < 0) {
+        wire_die(device);
+    }
+    return fd;
+}
+
+/* A socket belongs to the namespace it was made in, wherever its process goes afterwards. */
+static int open_in(const char *where)
+{
+    char path[256] = "/run/netns/";
+    const char *slash = strchr(where, '/');
+    int ns = -1;
+    if (slash != NULL) {
+        strncat(path, where, (size_t)(slash - where) < 200 ? (size_t)(slash - where) : 200);
+        ns = open(path, O_RDONLY | O_CLOEXEC);
+    }
+    if (ns < 0 || setns(ns, CLONE_NEWNET) < 0) {
+        wire_die(where);
+    }
+    close(ns);
+    return open_socket(slash + 1);
+}
+
+static uint32_t make(unsigned char *frame, const struct wire_frames *job, uint32_t flow, uint32_t sequence)
+{
+    uint64_t state = (uint64_t)(flow + 1) << 32 | (sequence + 1);
+    uint32_t bytes = job->min_bytes + (uint32_t)(wire_random(&state) >> 33) % (job->max_bytes - job->min_bytes + 1);
+    struct head h = {.destination = {2, 0, 0, 0, 2, 1}, .source = {2, 0, 0, 0, 1, (unsigned char)flow},
+                     .type = htons(OUR_TYPE), .bytes = (uint16_t)bytes, .flow = flow, .sequence = sequence};
+    memcpy(frame, &h, sizeof h);
+    for (uint32_t i = sizeof h; i < bytes; i += 8) {
+        uint64_t word = wire_random(&state);
+        memcpy(frame + i, &word, sizeof word);
+    }
+    return bytes;
+}
+
+static uint32_t tag(unsigned char *frame, uint32_t bytes, uint32_t vlan)
+{
+    uint16_t words[2] = {htons(ETH_P_8021Q), htons((uint16_t)(PRIORITY | vlan))};
+    memmove(frame + 16, frame + 12, bytes - 12);
+    memcpy(frame + 12, words, sizeof words);
+    return bytes + 4;
+}
+
+/* false: the device has no room for now. */
+static bool send_one(int fd, const struct wire_frames *job, uint32_t n)
+{
+    static unsigned char frame[MAX_BYTES + 16];
+    uint32_t bytes = make(frame, job, n % FLOWS, n / FLOWS);
+    if (job->vlan != 0) {
+        bytes = tag(frame, bytes, job->vlan);
+    }
+    if (send(fd, frame, bytes, 0) == (ssize_t)bytes) {
+        return true;
+    }
+    if (errno != ENOBUFS && errno != EAGAIN) {
+        wire_die("send");
+    }
+    return false;
+}
+
+static bool tag_is(struct msghdr *m, uint32_t vlan)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
+        if (c->cmsg_level == SOL_PACKET && c->cmsg_type == PACKET_AUXDATA) {
+            struct tpacket_auxdata aux;
+            memcpy(&aux, CMSG_DATA(c), sizeof aux);
+            bool tagged = (aux.tp_status & TP_STATUS_VLAN_VALID) != 0;
+            bool same = aux.tp_vlan_tci == (PRIORITY | vlan) && aux.tp_vlan_tpid == ETH_P_8021Q;
+            return vlan == 0 ? !tagged : tagged && same;
+        }
+    }
+    return false;
+}
+
+static void verify(struct tally *t, const struct wire_frames *job, const unsigned char *frame, size_t bytes)
+{
+    static unsigned char want[MAX_BYTES + 16];
+    struct head h;
+    memcpy(&h, frame, sizeof h);
+    t->received++;
+    if (h.flow >= FLOWS || make(want, job, h.flow, h.sequence) != bytes || memcmp(frame, want, bytes) != 0) {
+        t->altered++;
+        return;
+    }
+    t->reordered += h.sequence != t->next[h.flow]; // a gap or a duplicate shows here too
+    t->next[h.flow] = h.sequence + 1;
+}
+
+/* Takes all that is there. Frames of others (neighbour discovery and the like) are not ours to judge. */
+static void receive(int fd, struct tally *t, const struct wire_frames *job)
+{
+    static unsigned char frame[MAX_BYTES + 16];
+    char control[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+    struct iovec piece = {frame, sizeof frame};
+    for (;;) {
+        struct msghdr m = {.msg_iov = &piece, .msg_iovlen = 1};
+        m.msg_control = control;
+        m.msg_controllen = sizeof control;
+        ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT);
+        if (n < 0) {
+            return;
+        }
+        struct head h;
+        memcpy(&h, frame, sizeof h);
+        if (n >= (ssize_t)sizeof h && h.type == htons(OUR_TYPE)) {
+            verify(t, job, frame, (size_t)n);
+            t->wrong_tag += !tag_is(&m, job->vlan);
+        }
+    }
+}
+
+/* The sink shows itself once, so that a switch between knows where it is. */
+static void show(int fd)
+{
+    unsigned char frame[60] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 2, 0, 0, 0, 2, 1, 0x88, 0xB6};
+    if (send(fd, frame, sizeof frame, 0) < 0) {
+        wire_die("send");
+    }
+    usleep(20000);
+}
+
+static int print(const struct tally *t, double seconds)
+{
+    bool good = t->received == t->sent && t->reordered + t->altered + t->wrong_tag == 0;
+    printf("{\"sent\": %u, \"received\": %u, \"reordered\": %u, \"altered\": %u, ", t->sent, t->received, t->reordered,
+           t->altered);
+    printf("\"wrong_tag\": %u, \"seconds\": %.3f}\n", t->wrong_tag, seconds);
+    return good ? 0 : 1;
+}
+
+int wire_frames(const struct wire_frames *job)
+{
+    struct tally t = {0};
+    int from = open_in(job->from), to = open_in(job->to);
+    bool ranged = job->min_bytes >= sizeof(struct head) && job->max_bytes >= job->min_bytes;
+    if (!ranged || job->max_bytes > MAX_BYTES || job->window == 0) {
+        errno = EINVAL;
+        wire_die("sizes or window");
+    }
+    show(to);
+    double start = wire_seconds();
+    while (t.received < job->frames) {
+        while (t.sent < job->frames && t.sent - t.received < job->window && send_one(from, job, t.sent)) {
+            t.sent++;
+        }
+        struct pollfd p = {.fd = to, .events = POLLIN};
+        if (poll(&p, 1, PATIENCE_MS) == 0) {
+            break; // what is outstanding is lost
+        }
+        receive(to, &t, job);
+    }
+    return print(&t, wire_seconds() - start);
+}
+
+int wire_send(const char *device, uint32_t frames)
+{
+    struct wire_frames job = {.min_bytes = 60, .max_bytes = 60};
+    int fd = open_socket(device);
+    for (uint32_t n = 0; n < frames;) {
+        n += send_one(fd, &job, n);
+    }
+    return 0;
+}

@@ -1,0 +1,92 @@
+/* Whole engines on memory ports, for ThreadSanitizer: control looks at everything once a second while four threads on
+ * two CPUs receive, work and send. Two ends: all sources over, and told twice in the middle of it. What was counted must
+ * balance, and every chunk must have come home. */
+#include "stress.h"
+
+#include <millrace/report.h>
+
+#define HEAD "memory: { chunks: 8192, huge_pages: off }\nports:\n"
+
+static const struct scene {
+    const char *what, *text;
+    uint64_t frames; /* that must have been made by the sources and arrived; 0 = any number */
+    bool stopped;
+} scenes[] = {
+    {"four threads, two queues, two workers",
+     "engine: { layout: pipeline, cores: [0, 1, 0, 1] }\n" HEAD
+     "  - { name: in, driver: memory, queues: 2, rate: 200kpps, frames: 300000, flows: 8 }\n"
+     "  - { name: out, driver: memory, queues: 2, verify: yes }\n"
+     "paths:\n  - { from: in, work: macswap, to: out, workers: 2 }\n", 300000, false},
+    {"a window over two threads",
+     "engine: { layout: pipeline, cores: [0, 1] }\n" HEAD
+     "  - { name: in, driver: memory, queues: 2, window: 64, window_with: out, frames: 100000, size: 64..1518 }\n"
+     "  - { name: out, driver: memory, queues: 2, verify: yes }\n"
+     "paths:\n  - { from: in, work: forward, to: out, workers: 2 }\n", 100000, false},
+    {"flooding to three ports, stopped",
+     "engine: { layout: pipeline, cores: [0, 1, 0, 1], ring: 256 }\n" HEAD
+     "  - { name: a, driver: memory, queues: 2 }\n  - { name: b, driver: memory }\n  - { name: c, driver: memory }\n"
+     "paths:\n  - { from: [a, b], work: l2, to: [a, b, c], workers: 2 }\n", 0, true},
+};
+
+static uint32_t seconds_seen;
+static int stop[2];
+
+static void each_second(const struct mr_interval *now, void *arg)
+{
+    const struct scene *s = arg;
+    EXPECT(now->period > 0, "%f", now->period);
+    seconds_seen++;
+    if (s->stopped) {
+        EXPECT(write(stop[1], "xx", 2) == 2, "the stop pipe is full");
+    }
+}
+
+static json_int_t number(const json_t *report, const char *object, const char *key)
+{
+    const json_t *n = json_object_get(json_object_get(report, object), key);
+    EXPECT(json_is_integer(n), "no %s.%s", object, key);
+    return json_integer_value(n);
+}
+
+static void check(const struct scene *s, const json_t *r)
+{
+    EXPECT(number(r, "totals", "unaccounted") == 0, "%s", s->what);
+    EXPECT(number(r, "totals", "in_flight") == 0, "%s", s->what);
+    EXPECT(number(r, "chunks", "unaccounted") == 0, "%s", s->what);
+    EXPECT(number(r, "chunks", "home_after_close") == number(r, "chunks", "total"), "%s", s->what);
+    EXPECT(number(r, "totals", "tx_frames") > 0, "%s", s->what);
+    if (s->frames != 0) {
+        EXPECT(number(r, "totals", "made_frames") == (json_int_t)s->frames, "%s", s->what);
+        EXPECT(number(r, "totals", "tx_frames") == (json_int_t)s->frames, "%s", s->what);
+    }
+    printf("%s: %lld frames sent, balanced\n", s->what, (long long)number(r, "totals", "tx_frames"));
+}
+
+static void play(const struct scene *s)
+{
+    struct mr_error err = {0};
+    struct mr_config *cfg = NULL;
+    struct mr_engine *e = NULL;
+    struct mr_run_options options = {.each_second = each_second, .arg = (void *)(uintptr_t)s, .stop_fd = &stop[0]};
+    int rc = mr_config_parse(&cfg, s->text, strlen(s->text), s->what, &err);
+    rc = rc < 0 ? rc : mr_config_check(cfg, &err);
+    rc = rc < 0 ? rc : mr_engine_create(cfg, &e, &err);
+    rc = rc < 0 ? rc : mr_engine_run(e, &options, &err);
+    EXPECT(rc == (s->stopped ? 130 : 0), "%s: %d %s", s->what, rc, err.text);
+    json_t *report = mr_report_json(e, 0, NULL);
+    check(s, report);
+    json_decref(report);
+    mr_engine_destroy(e);
+    mr_config_destroy(cfg);
+}
+
+int main(void)
+{
+    alarm(STRESS_DEADLINE_S);
+    EXPECT(pipe(stop) == 0, "no pipe");
+    for (size_t i = 0; i < sizeof scenes / sizeof *scenes; i++) {
+        play(&scenes[i]);
+    }
+    EXPECT(seconds_seen != 0, "control never looked while the cores ran");
+    return 0;
+}
