@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -124,6 +125,7 @@ static bool read_until(int fd, const char *word, char *text, size_t bytes)
     return false;
 }
 
+/* By line, or its words would stay in its buffer while it waits for ours. */
 static void become_testpmd(const struct bench *b, const struct testpmd *t, const int *to, const int *from)
 {
     char cores[32], null0[48], null1[48], prefix[48];
@@ -131,14 +133,15 @@ static void become_testpmd(const struct bench *b, const struct testpmd *t, const
     snprintf(prefix, sizeof prefix, "--file-prefix=mrbench%d", (int)getpid());
     snprintf(null0, sizeof null0, "--vdev=net_null0,copy=%d", t->copy);
     snprintf(null1, sizeof null1, "--vdev=net_null1,copy=%d", t->copy);
+    prctl(PR_SET_PDEATHSIG, SIGKILL); // it would forward for ever
     dup2(to[0], 0);
     dup2(from[1], 1);
     dup2(from[1], 2);
     for (int fd = 3; fd < 64; fd++) {
         close(fd);
     }
-    execlp("dpdk-testpmd", "dpdk-testpmd", "-l", cores, "--no-pci", t->huge ? "--in-memory" : "--no-huge", "-m", "128",
-           "--no-telemetry", prefix, null0, null1, "--", "-i", "--forward-mode=io", "--burst=32", "--nb-cores=1", "--total-num-mbufs=8192",
+    execlp("stdbuf", "stdbuf", "-oL", "dpdk-testpmd", "-l", cores, "--no-pci", t->huge ? "--in-memory" : "--no-huge", "-m", "128",
+           "--no-telemetry", prefix, null0, null1, "--", "-i", "--forward-mode=io", "--no-flush-rx", "--burst=32", "--nb-cores=1", "--total-num-mbufs=8192",
            (char *)NULL);
     _exit(127);
 }
@@ -189,7 +192,7 @@ static double testpmd_run(struct bench *b, void *arg)
 {
     struct testpmd *t = arg;
     char text[65536];
-    if (!tell(t, "start\n", "packet forwarding - ports=", text, sizeof text)) {
+    if (!tell(t, "start\n", "nb forwarding ports=", text, sizeof text)) {
         return -1;
     }
     double from = now_s();

@@ -2,13 +2,16 @@
 
 #include <millrace/atomic.h>
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { TRIPS = 300, FULL_PAIRS = 25, QUICK_PAIRS = 5 };
 static const double SAME_DISTANCE = 1.5; /* two round trips within this factor were taken at the same distance */
@@ -294,9 +297,22 @@ static void choose_cpus(struct bench *b)
     }
 }
 
+/* Above other load as far as nice goes, which where the kernel schedules by session is not beyond our own; the session's
+ * own standing is raised only if it is ours alone, as under `meson test` or `setsid`. */
+static void prefer(void)
+{
+    setpriority(PRIO_PROCESS, 0, -19);
+    int fd = getsid(0) == getpid() ? open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC) : -1;
+    if (fd >= 0) {
+        (void)!write(fd, "-19", 3);
+        close(fd);
+    }
+}
+
 int bench_init(struct bench *b, const char *name, int argc, char **argv)
 {
     memset(b, 0, sizeof *b);
+    prefer();
     b->name = name;
     b->seed = (uint64_t)now_ns() | 1;
     choose_cpus(b);
@@ -304,7 +320,8 @@ int bench_init(struct bench *b, const char *name, int argc, char **argv)
     if (rc != 0) {
         return rc;
     }
-    b->pairs = b->pairs != 0 ? b->pairs : b->quick ? QUICK_PAIRS : FULL_PAIRS;
+    b->pairs_given = b->pairs != 0;
+    bench_pairs(b, FULL_PAIRS, QUICK_PAIRS);
     b->cases = calloc(BENCH_CASES_MAX, sizeof *b->cases);
     if (b->cases == NULL || !pin(b->cpu[0]) || (b->cpu[1] >= 0 && start_second(b) != 0)) {
         fprintf(stderr, "%s: no memory, or no right to CPUs %d,%d\n", name, b->cpu[0], b->cpu[1]);
@@ -312,6 +329,13 @@ int bench_init(struct bench *b, const char *name, int argc, char **argv)
     }
     b->real_time = real_time(true) && real_time(false);
     return 0;
+}
+
+void bench_pairs(struct bench *b, uint32_t full, uint32_t quick)
+{
+    if (!b->pairs_given) {
+        b->pairs = b->quick ? quick : full;
+    }
 }
 
 void bench_float(const struct bench *b)

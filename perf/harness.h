@@ -62,6 +62,7 @@ struct bench {
     const char *name;
     bool quick, all;
     uint32_t pairs;    /* asked for, per case */
+    bool pairs_given;  /* on the command line */
     uint32_t rounds;   /* made */
     uint32_t dropped;  /* repetitions during which the distance changed, and samples that were disturbed */
     const char *only;
@@ -84,6 +85,9 @@ struct bench {
 /* bench_init: reads --quick --all --pairs N --only SUBSTRING --json FILE|- --cpus A,B; pins the caller to the first CPU
  * and starts the thread of the second. Returns 0, or the exit code of a usage error. */
 int bench_init(struct bench *b, const char *name, int argc, char **argv);
+
+/* bench_pairs: other numbers of pairs than usual, unless the command line says how many. */
+void bench_pairs(struct bench *b, uint32_t full, uint32_t quick);
 
 /* bench_float: the calling thread may run on any of the process's CPUs (for an engine's control thread, and before a
  * child is started); bench_pin: on the first CPU only, as after bench_init. */

@@ -3,8 +3,8 @@
  *   start   devices → generator opens its ports → pipeline opens its, receives → generator sends
  *   stop    source ends (time, frames, a signal) → wire empty → generator ends → pipeline drains
  *
- * In this order no frame can be on a wire where nobody listens, so that the balance must come out even. All ends are told
- * by pipes, so that signal handlers need no more than write().
+ * In this order no frame can be on a wire where nobody listens, so that the balance must come out even. All ends are
+ * told by pipes, so that signal handlers need no more than write().
  */
 #include "apps/millrace/lab.h"
 #include "apps/millrace/lab_wire.h"
@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct lab {
@@ -31,6 +32,7 @@ struct lab {
 /* For the signal handler: where to write, and what was written already. */
 static struct {
     int generator, pipeline;
+    pid_t child; /* the generator */
     volatile sig_atomic_t asked, drained;
 } stop;
 
@@ -41,6 +43,15 @@ static void tell(int fd)
     }
 }
 
+/* Has it ended, and not only a namespace's holder, which nobody needs while we have the namespace open? It stays to be
+ * waited for. */
+static bool generator_over(void)
+{
+    siginfo_t info = {.si_pid = 0};
+    return stop.child > 0 && waitid(P_PID, (id_t)stop.child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid != 0;
+}
+
 /* SIGCHLD: the generator has ended, so the wire is empty. SIGINT, SIGTERM: first end the source, then stop at once. */
 static void on_signal(int number)
 {
@@ -49,7 +60,7 @@ static void on_signal(int number)
         tell(stop.generator);
         stop.asked++;
     }
-    if (number == SIGCHLD ? !stop.drained : stop.asked == 2) {
+    if (number == SIGCHLD ? !stop.drained && generator_over() : stop.asked == 2) {
         tell(stop.pipeline);
         stop.drained = 1;
     }
@@ -65,8 +76,8 @@ static void take_signal(int number)
     sigaction(number, &action, NULL);
 }
 
-/* The generator, and the signals. SIGCHLD is taken before there is a generator, so that its end cannot be missed; the
- * others behind it, when there is somebody to tell: until then they end all of us, which leaves nothing either. */
+/* The generator, and the signals: taken when there is somebody to tell. Until then they end all of us, which leaves
+ * nothing either. */
 static int start_and_watch(struct lab *l, struct mr_error *err)
 {
     int ends[2];
@@ -75,10 +86,12 @@ static int start_and_watch(struct lab *l, struct mr_error *err)
     }
     l->stop_read = ends[0];
     stop.pipeline = ends[1];
-    take_signal(SIGCHLD);
     int result = lab_generator_start(&l->generator, &l->options, &l->net, err);
     if (result == 0) {
         stop.generator = l->generator.stop;
+        stop.child = l->generator.pid;
+        take_signal(SIGCHLD);
+        raise(SIGCHLD); // it may have ended already
         take_signal(SIGINT);
         take_signal(SIGTERM);
     }
@@ -132,10 +145,11 @@ static int judge(const struct lab *l, const json_t *doc, struct mr_error *err)
         return l->exit_code; // stopped at once: what was on the wire then is nobody's
     }
     if (unnamed != 0 || faults != 0) {
-        mr_error_set(err, MR_FAULT_RUN, EIO,
-                     "lab: %lld frames %s, %llu faults found by the sink; see wire and generator.verify in the document",
-                     llabs(unnamed), unnamed < 0 ? "arrived that were not sent" : "lost without a name",
-                     (unsigned long long)faults);
+        mr_error_set(
+            err, MR_FAULT_RUN, EIO,
+            "lab: %lld frames %s, %llu faults found by the sink; see wire and generator.verify in the document",
+            llabs(unnamed), unnamed < 0 ? "arrived that were not sent" : "lost without a name",
+            (unsigned long long)faults);
         return MR_FAULT_RUN;
     }
     return 0;
@@ -182,7 +196,8 @@ int verb_lab(int argc, char **argv)
         return result < 0 ? print_error(&err, false) : 0;
     }
     if (result == 0) {
-        result = lab_config_pipeline(&l->options, &l->config, &err); // what is wrong in it shows before anything is made
+        result =
+            lab_config_pipeline(&l->options, &l->config, &err); // what is wrong in it shows before anything is made
     }
     if (result == 0) {
         result = run(l, &err);

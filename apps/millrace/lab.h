@@ -15,12 +15,12 @@
 
 #include "apps/millrace/lab_net.h"
 
-#define LAB_SETS_MAX  32u
-#define LAB_CORES_MAX 64u
+#define LAB_SETS_MAX   32u
+#define LAB_CORES_MAX  64u
 #define LAB_WINDOW_MAX 4096u
-#define LAB_LINGER_NS 300000000ull /* a frame that is not back after this long will not come */
-#define LAB_GRACE_NS  300000000ull /* how late a source may be with what --rate and --for ask of it */
-#define LAB_FRAME_MAX 1514u        /* without FCS: the devices have the MTU that veth is born with, 1500 */
+#define LAB_LINGER_NS  300000000ull /* a frame that is not back after this long will not come */
+#define LAB_GRACE_NS   300000000ull /* how late a source may be with what --rate and --for ask of it */
+#define LAB_FRAME_MAX  1514u        /* without FCS: the devices have the MTU that veth is born with, 1500 */
 
 struct lab_options {
     const char *rx_driver, *tx_driver;
@@ -52,8 +52,8 @@ int lab_options_parse(struct lab_options *o, int argc, char **argv, struct mr_er
 int lab_config_generator(const struct lab_options *o, struct mr_config **out, struct mr_error *err);
 int lab_config_pipeline(const struct lab_options *o, struct mr_config **out, struct mr_error *err);
 
-/* lab_source_ns: how long the source may send; 0 = until it has made its frames. With a rate the frames are counted out,
- * so that they do not depend on when the end is seen, and the time only ends a source that cannot keep up. */
+/* lab_source_ns: how long the source may send; 0 = until it has made its frames. With a rate the frames are counted
+ * out, so that they do not depend on when the end is seen, and the time only ends a source that cannot keep up. */
 uint64_t lab_source_ns(const struct lab_options *o);
 
 /* What generator and parent share: a page that both have mapped, and a report in a memfd. */
@@ -79,7 +79,8 @@ json_t *lab_generator_report(struct lab_generator *g, struct mr_error *err);
 void lab_generator_destroy(struct lab_generator *g);
 
 /* lab_document: the lab's JSON document: the pipeline's report with lab, generator and wire put in; takes `run`. */
-json_t *lab_document(const struct lab_options *o, const struct lab_net *net, json_t *run, json_t *generator, json_t *wire);
+json_t *lab_document(const struct lab_options *o, const struct lab_net *net, json_t *run, json_t *generator,
+                     json_t *wire);
 
 /* lab_print: the tables; lab_live: one line for each second. lab_keep_print: how to enter and remove what is kept. */
 void lab_print(const json_t *document, FILE *out, bool colour);

@@ -24,13 +24,9 @@ __attribute__((format(printf, 2, 3))) static void add(struct text *t, const char
     t->used = t->used < sizeof t->at ? t->used : sizeof t->at - 1; // parse would refuse what was cut off
 }
 
-/* --set comes between parsing and checking, as with a file. */
-static int parse(const struct text *t, const char *name, const struct lab_options *o, struct mr_config **out, struct mr_error *err)
+/* Check what was parsed; takes it away when it is wrong. */
+static int check(int result, struct mr_config **out, struct mr_error *err)
 {
-    int result = mr_config_parse(out, t->at, t->used, name, err);
-    for (uint32_t i = 0; result == 0 && o != NULL && i < o->n_sets; i++) {
-        result = mr_config_set(*out, o->sets[i], err);
-    }
     if (result == 0) {
         result = mr_config_check(*out, err);
     }
@@ -90,7 +86,11 @@ int lab_config_generator(const struct lab_options *o, struct mr_config **out, st
     if (o->verify) {
         add(&t, "  - { from: [dst], work: [forward], to: [sink] }\n");
     }
-    return parse(&t, "lab generator", NULL, out, err);
+    int result = mr_config_parse(out, t.at, t.used, "lab generator", err);
+    for (uint32_t i = 0; result == 0 && o->vlan != 0 && i < (*out)->ports[0].size.n; i++) {
+        (*out)->ports[0].size.bytes[i] += 4; // the tag comes on top, as on a trunk
+    }
+    return check(result, out, err);
 }
 
 int lab_config_pipeline(const struct lab_options *o, struct mr_config **out, struct mr_error *err)
@@ -107,5 +107,9 @@ int lab_config_pipeline(const struct lab_options *o, struct mr_config **out, str
     add(&t, "  - { name: right, driver: %s, device: right, offload: %s }\n", o->tx_driver, offload);
     add(&t, "paths:\n  - { from: [%s], work: [%s], to: [%s] }\n", both ? "left, right" : "left", o->work,
         both ? "left, right" : "right");
-    return parse(&t, "lab pipeline", o, out, err);
+    int result = mr_config_parse(out, t.at, t.used, "lab pipeline", err);
+    for (uint32_t i = 0; result == 0 && i < o->n_sets; i++) {
+        result = mr_config_set(*out, o->sets[i], err);
+    }
+    return check(result, out, err);
 }

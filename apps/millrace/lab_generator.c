@@ -1,7 +1,7 @@
 /* lab_generator.c: the lab's source and sink: an engine of our own in a process of its own, in the namespace "ends".
  *
- * A process and not a thread, so that what it costs is not mistaken for the pipeline's. It ends by itself: when its source
- * has ended and the wire is empty.
+ * A process and not a thread, so that what it costs is not mistaken for the pipeline's. It ends by itself: when its
+ * source has ended and the wire is empty.
  */
 #include "apps/millrace/lab.h"
 #include "apps/millrace/lab_wire.h"
@@ -55,7 +55,8 @@ static int child_main(const struct child *c, struct mr_error *err)
     struct mr_engine *e = NULL;
     int result = lab_net_enter(c->net, LAB_ENDS);
     if (result < 0) {
-        return mr_error_set(err, MR_FAULT_MACHINE, result, "lab: cannot enter its own namespace: %s", strerror(-result));
+        return mr_error_set(err, MR_FAULT_MACHINE, result, "lab: cannot enter its own namespace: %s",
+                            strerror(-result));
     }
     mr_thread_pin(c->options->source_cpu);
     result = lab_config_generator(c->options, &cfg, err);
@@ -70,8 +71,8 @@ static int child_main(const struct child *c, struct mr_error *err)
     return result;
 }
 
-/* Three pipes, a memfd and a shared page. The parent keeps both ends of go and stop, so that a write to them is harmless
- * when the child has ended already; the child cannot miss the parent's end, it dies with it. */
+/* Three pipes, a memfd and a shared page. The parent keeps both ends of go and stop, so that a write to them is
+ * harmless when the child has ended already; the child cannot miss the parent's end, it dies with it. */
 static int connect_child(struct lab_generator *g, struct child *c)
 {
     int ready[2], go[2], stop[2];
@@ -100,7 +101,8 @@ static bool wait_ready(int fd)
     return n == 1;
 }
 
-int lab_generator_start(struct lab_generator *g, const struct lab_options *o, const struct lab_net *net, struct mr_error *err)
+int lab_generator_start(struct lab_generator *g, const struct lab_options *o, const struct lab_net *net,
+                        struct mr_error *err)
 {
     struct child c = {.options = o, .net = net};
     pid_t parent = getpid();
@@ -140,7 +142,8 @@ json_t *lab_generator_report(struct lab_generator *g, struct mr_error *err)
     lseek(g->report, 0, SEEK_SET);
     json_t *doc = json_loadfd(g->report, 0, &where);
     if (doc == NULL) {
-        mr_error_set(err, MR_FAULT_RUN, ECHILD, "lab: the generator died (%s %d)", WIFSIGNALED(status) ? "signal" : "exit code",
+        mr_error_set(err, MR_FAULT_RUN, ECHILD, "lab: the generator died (%s %d)",
+                     WIFSIGNALED(status) ? "signal" : "exit code",
                      WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     }
     return doc;

@@ -51,10 +51,11 @@ static const char *refusal(int code)
 
 static int refused(const char *what, int code, struct mr_error *err)
 {
-    return mr_error_set(err, MR_FAULT_MACHINE, code,
-                        "lab: no privilege for network namespaces, and a user namespace does not help (%s: %s; %s); or run it as "
-                        "root: sudo millrace lab",
-                        what, strerror(code), refusal(code));
+    return mr_error_set(
+        err, MR_FAULT_MACHINE, code,
+        "lab: no privilege for network namespaces, and a user namespace does not help (%s: %s; %s); or run it as "
+        "root: sudo millrace lab",
+        what, strerror(code), refusal(code));
 }
 
 static bool privileged(void)
@@ -171,7 +172,8 @@ static int enter(const struct lab_net *net, enum lab_side side, struct mr_error 
 {
     int result = lab_net_enter(net, side);
     return result == 0 ? 0
-                       : mr_error_set(err, MR_FAULT_MACHINE, result, "lab: cannot enter its own namespace: %s", strerror(-result));
+                       : mr_error_set(err, MR_FAULT_MACHINE, result, "lab: cannot enter its own namespace: %s",
+                                      strerror(-result));
 }
 
 /* Enter a namespace for the first time: no IPv6, or the kernel would send neighbour and router messages of its own. */
@@ -224,7 +226,8 @@ static int wait_running(const char *device, struct mr_error *err)
     return mr_error_set(err, MR_FAULT_MACHINE, ENETDOWN, "lab: %s does not come up", device);
 }
 
-static int pair_running(const struct lab_net *net, enum lab_side side, const char *a, const char *b, struct mr_error *err)
+static int pair_running(const struct lab_net *net, enum lab_side side, const char *a, const char *b,
+                        struct mr_error *err)
 {
     int result = enter(net, side, err);
     result = result < 0 ? result : wait_running(a, err);
@@ -239,8 +242,8 @@ static int devices(struct lab_net *net, enum mr_offload offload, struct mr_error
         (result = mr_link_veth("src", "left", peer, 1, err)) < 0 ||
         (result = mr_link_veth("dst", "right", peer, 1, err)) < 0 ||
         (result = device_up(net, "src", offload, err)) < 0 || (result = device_up(net, "dst", offload, err)) < 0 ||
-        (result = enter(net, LAB_FORWARDER, err)) < 0 ||
-        (result = device_up(net, "left", offload, err)) < 0 || (result = device_up(net, "right", offload, err)) < 0 ||
+        (result = enter(net, LAB_FORWARDER, err)) < 0 || (result = device_up(net, "left", offload, err)) < 0 ||
+        (result = device_up(net, "right", offload, err)) < 0 ||
         (result = pair_running(net, LAB_ENDS, "src", "dst", err)) < 0) {
         return result;
     }
@@ -272,7 +275,8 @@ int lab_net_keep(struct lab_net *net, struct mr_error *err)
     for (enum lab_side side = 0; side < LAB_SIDES; side++) {
         struct lab_holder *h = &net->side[side];
         if (write(h->control, "k", 1) != 1 || ask(h) != 0) {
-            return mr_error_set(err, MR_FAULT_RUN, ECHILD, "lab: the process %d that holds a namespace is gone", h->pid);
+            return mr_error_set(err, MR_FAULT_RUN, ECHILD, "lab: the process %d that holds a namespace is gone",
+                                h->pid);
         }
     }
     net->kept = true;

@@ -4,9 +4,9 @@
  *       src ─────────── veth ─────────── left
  *       dst ─────────── veth ─────────── right
  *
- * Each namespace is held by a child that sleeps and is killed when we die, so that after kill -9 nothing is left. Nothing
- * stands under /run/netns. IPv6 is off and no address is set: only the frames that we send are on these wires. Without
- * root all of it is made inside a user namespace of our own. Control thread, before any other thread exists.
+ * Each namespace is held by a child that sleeps and is killed when we die, so that after kill -9 nothing is left.
+ * Nothing stands under /run/netns. IPv6 is off and no address is set: only the frames that we send are on these wires.
+ * Without root all of it is made inside a user namespace of our own. Control thread, before any other thread exists.
  */
 #ifndef MILLRACE_LAB_NET_H
 #define MILLRACE_LAB_NET_H
@@ -33,15 +33,16 @@ struct lab_net {
     bool kept;
 };
 
-/* lab_net_create: holders, namespaces, devices up; the calling thread ends up in the forwarder's namespace. offload says
- * which offloads the devices have: none = no checksum and segmentation offload. Fails with MR_FAULT_MACHINE and the fix
- * where the system does not let us. */
+/* lab_net_create: holders, namespaces, devices up; the calling thread ends up in the forwarder's namespace. offload
+ * says which offloads the devices have: none = no checksum and segmentation offload. Fails with MR_FAULT_MACHINE and
+ * the fix where the system does not let us. */
 int lab_net_create(struct lab_net *net, enum mr_offload offload, struct mr_error *err);
 
 /* lab_net_enter: the calling thread goes into one of the namespaces. 0 or -errno. */
 int lab_net_enter(const struct lab_net *net, enum lab_side side);
 
-/* lab_net_keep: the holders stay when we end. lab_net_destroy: unless kept, ends the holders and with them the devices. */
+/* lab_net_keep: the holders stay when we end. lab_net_destroy: unless kept, ends the holders and with them the devices.
+ */
 int lab_net_keep(struct lab_net *net, struct mr_error *err);
 void lab_net_destroy(struct lab_net *net);
 

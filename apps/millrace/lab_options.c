@@ -21,8 +21,8 @@ static const char help[] =
     "  --window W            at most W frames under way: nothing can be lost, for tests of correctness\n"
     "  --size SIZE           64, 64..1518, imix (with FCS); default 64\n"
     "  --flows N             traffic flows; default 16\n"
-    "  --vlan ID             802.1Q tag on every frame\n"
-    "  --sink verify|drop    verify each frame at the end, or let the device count them; default drop, with --window verify\n"
+    "  --vlan ID             802.1Q tag on every frame, 4 bytes on top of --size\n"
+    "  --sink verify|drop    verify each frame, or let the device count them; default drop, with --window verify\n"
     "\n"
     "pipeline\n"
     "  --driver NAME         of both sides; default uring\n"
@@ -39,8 +39,8 @@ static const char help[] =
     "  --verbose             errors with errno and whose fault it is\n"
     "  --keep                leave the namespaces, and say how to enter and remove them\n"
     "\n"
-    "Exit code 0: done and every frame accounted for; 1: failed, frames missing or altered; 2: usage; 3: the machine cannot;\n"
-    "130: stopped by a second signal. Needs root, or a system that allows unprivileged user namespaces.\n";
+    "Exit code 0: done and every frame accounted for; 1: failed, frames missing or altered; 2: usage; 3: the machine\n"
+    "cannot; 130: stopped by a second signal. Needs root, or a system that allows unprivileged user namespaces.\n";
 
 /* One option: takes its text into o. */
 typedef int take_fn(struct lab_options *o, const char *option, const char *text, struct mr_error *err);
@@ -64,7 +64,8 @@ static int number(uint64_t *out, uint64_t min, uint64_t max, const char *option,
     return wrong(option, text, expected, err);
 }
 
-static int number32(uint32_t *out, uint64_t min, uint64_t max, const char *option, const char *text, struct mr_error *err)
+static int number32(uint32_t *out, uint64_t min, uint64_t max, const char *option, const char *text,
+                    struct mr_error *err)
 {
     uint64_t value;
     int result = number(&value, min, max, option, text, err);
@@ -106,7 +107,9 @@ static int driver(const char **out, const char *option, const char *text, struct
 
 static int take_for(struct lab_options *o, const char *option, const char *text, struct mr_error *err)
 {
-    return mr_parse_duration(text, &o->for_ns) == 0 && o->for_ns != 0 ? 0 : wrong(option, text, "a time like 10s or 250ms", err);
+    return mr_parse_duration(text, &o->for_ns) == 0 && o->for_ns != 0
+               ? 0
+               : wrong(option, text, "a time like 10s or 250ms", err);
 }
 
 static int take_frames(struct lab_options *o, const char *option, const char *text, struct mr_error *err)
@@ -262,13 +265,27 @@ static const struct rule {
     take_fn *take;
     bool alone; /* has no value */
 } rules[] = {
-    {"for", take_for, false},         {"frames", take_frames, false},       {"rate", take_rate, false},
-    {"window", take_window, false},   {"size", take_size, false},           {"flows", take_flows, false},
-    {"vlan", take_vlan, false},       {"sink", take_sink, false},           {"driver", take_driver, false},
-    {"rx-driver", take_rx_driver, false}, {"tx-driver", take_tx_driver, false}, {"work", take_work, false},
-    {"layout", take_layout, false},   {"cores", take_cores, false},         {"offload", take_offload, false},
-    {"set", take_set, false},         {"json", take_json, false},           {"quiet", take_quiet, true},
-    {"keep", take_keep, true},        {"verbose", take_verbose, true},      {"help", take_help, true},
+    {"for", take_for, false},
+    {"frames", take_frames, false},
+    {"rate", take_rate, false},
+    {"window", take_window, false},
+    {"size", take_size, false},
+    {"flows", take_flows, false},
+    {"vlan", take_vlan, false},
+    {"sink", take_sink, false},
+    {"driver", take_driver, false},
+    {"rx-driver", take_rx_driver, false},
+    {"tx-driver", take_tx_driver, false},
+    {"work", take_work, false},
+    {"layout", take_layout, false},
+    {"cores", take_cores, false},
+    {"offload", take_offload, false},
+    {"set", take_set, false},
+    {"json", take_json, false},
+    {"quiet", take_quiet, true},
+    {"keep", take_keep, true},
+    {"verbose", take_verbose, true},
+    {"help", take_help, true},
 };
 
 /* ---- together ---- */
@@ -307,8 +324,9 @@ static int unknown(const char *typed, struct mr_error *err)
     }
     snprintf(bare, sizeof bare, "%.*s", (int)strcspn(typed, "="), typed);
     const char *near = typed[0] == '-' ? nearest(bare + strspn(bare, "-"), names, N) : NULL;
-    return mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "lab: unknown option \"%s\"%s%s%s (see: millrace lab --help)", typed,
-                        near != NULL ? "; did you mean \"--" : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
+    return mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "lab: unknown option \"%s\"%s%s%s (see: millrace lab --help)",
+                        typed, near != NULL ? "; did you mean \"--" : "", near != NULL ? near : "",
+                        near != NULL ? "\"?" : "");
 }
 
 /* One option and its value, "--name value" or "--name=value"; *at is its index, moved to the last word it used. */
@@ -317,7 +335,8 @@ static int parse_one(struct lab_options *o, int argc, char **argv, int *at, stru
     const char *typed = strcmp(argv[*at], "-h") == 0 ? "--help" : argv[*at];
     size_t length = strcspn(typed, "=");
     for (const struct rule *r = rules; r < rules + sizeof rules / sizeof *rules; r++) {
-        if (strncmp(typed, "--", 2) != 0 || strlen(r->name) + 2 != length || strncmp(typed + 2, r->name, length - 2) != 0) {
+        if (strncmp(typed, "--", 2) != 0 || strlen(r->name) + 2 != length ||
+            strncmp(typed + 2, r->name, length - 2) != 0) {
             continue;
         }
         bool attached = typed[length] == '=';
@@ -334,10 +353,12 @@ static int parse_one(struct lab_options *o, int argc, char **argv, int *at, stru
 static int check(const struct lab_options *o, struct mr_error *err)
 {
     if (o->window != 0 && o->sink_given && !o->verify) {
-        return mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "lab: --window with --sink drop: a window needs the sink; leave one out");
+        return mr_error_set(err, MR_FAULT_CONFIG, EINVAL,
+                            "lab: --window with --sink drop: a window needs the sink; leave one out");
     }
     if (o->window != 0 && strcmp(o->work, "drop") == 0) {
-        return mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "lab: --window with --work drop: no frame would come back; leave one out");
+        return mr_error_set(err, MR_FAULT_CONFIG, EINVAL,
+                            "lab: --window with --work drop: no frame would come back; leave one out");
     }
     return 0;
 }
@@ -345,8 +366,8 @@ static int check(const struct lab_options *o, struct mr_error *err)
 int lab_options_parse(struct lab_options *o, int argc, char **argv, struct mr_error *err)
 {
     int result = 0;
-    *o = (struct lab_options){.rx_driver = "uring", .tx_driver = "uring", .rate = "flat-out", .size = "64", .flows = 16,
-                              .work = "forward"};
+    *o = (struct lab_options){
+        .rx_driver = "uring", .tx_driver = "uring", .rate = "flat-out", .size = "64", .flows = 16, .work = "forward"};
     for (int at = 1; at < argc && result == 0; at++) {
         result = parse_one(o, argc, argv, &at, err);
     }

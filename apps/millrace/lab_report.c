@@ -49,9 +49,9 @@ static json_t *lab_json(const struct lab_options *o, const struct lab_net *net)
     const struct lab_holder *side = net->side;
     return json_pack("{s:o, s:{s:o, s:o}, s:b, s:{s:b, s:b, s:b}}", "options", options_json(o), "namespaces", "ends",
                      namespace_json(&side[LAB_ENDS], o->keep, "src", "dst"), "forwarder",
-                     namespace_json(&side[LAB_FORWARDER], o->keep, "left", "right"), "user_namespace", net->user_namespace,
-                     "offloads", "tx_checksumming", net->offloads.tx_csum, "tcp_segmentation", net->offloads.tso,
-                     "generic_segmentation", net->offloads.gso);
+                     namespace_json(&side[LAB_FORWARDER], o->keep, "left", "right"), "user_namespace",
+                     net->user_namespace, "offloads", "tx_checksumming", net->offloads.tx_csum, "tcp_segmentation",
+                     net->offloads.tso, "generic_segmentation", net->offloads.gso);
 }
 
 static json_int_t count_of(const json_t *object, const char *key)
@@ -59,8 +59,8 @@ static json_int_t count_of(const json_t *object, const char *key)
     return json_integer_value(json_object_get(object, key));
 }
 
-/* What the sink found, and the sum of what no road may do to a frame. Gaps (lost) are not among it: each frame lost on the
- * way makes one, and the wire names those. Null without a verifying sink. */
+/* What the sink found, and the sum of what no road may do to a frame. Gaps (lost) are not among it: each frame lost on
+ * the way makes one, and the wire names those. Null without a verifying sink. */
 static json_t *verify_json(const json_t *report)
 {
     static const char *const faults[] = {"altered", "duplicates", "reordered", "late", "foreign"};
@@ -90,7 +90,8 @@ static json_t *generator_json(json_t *report)
     return doc;
 }
 
-json_t *lab_document(const struct lab_options *o, const struct lab_net *net, json_t *run, json_t *generator, json_t *wire)
+json_t *lab_document(const struct lab_options *o, const struct lab_net *net, json_t *run, json_t *generator,
+                     json_t *wire)
 {
     json_object_set_new(run, "schema", json_string("millrace.lab/1"));
     json_object_set_new(run, "lab", lab_json(o, net));
@@ -110,9 +111,10 @@ uint64_t lab_faults(const json_t *document)
 void lab_live(const struct mr_interval *now, void *arg)
 {
     (void)arg;
-    fprintf(stderr, "\r%4.0f s  in %.1f  out %.1f kpps  drops %" PRIu64 "  outside %" PRIu64 "  p50 %.1f  p99 %.1f us\033[K",
-            now->seconds, (double)now->rx_frames / now->period / 1e3, (double)now->tx_frames / now->period / 1e3, now->drops,
-            now->outside, (double)now->p50_ns / 1e3, (double)now->p99_ns / 1e3);
+    fprintf(stderr,
+            "\r%4.0f s  in %.1f  out %.1f kpps  drops %" PRIu64 "  outside %" PRIu64 "  p50 %.1f  p99 %.1f us\033[K",
+            now->seconds, (double)now->rx_frames / now->period / 1e3, (double)now->tx_frames / now->period / 1e3,
+            now->drops, now->outside, (double)now->p50_ns / 1e3, (double)now->p99_ns / 1e3);
 }
 
 static void row(FILE *out, const char *name, const char *note, const json_t *count)
@@ -178,7 +180,10 @@ static void print_wire(const json_t *doc, FILE *out, bool colour)
         row(out, "made", "copies by the pipeline", json_object_get(wire, "made"));
     }
     fprintf(out, "%s", colour && unnamed != 0 ? RED : "");
-    row(out, "unnamed", unnamed == 0 ? "every frame is accounted for" : unnamed > 0 ? "lost without a name" : "more arrived than were sent",
+    row(out, "unnamed",
+        unnamed == 0  ? "every frame is accounted for"
+        : unnamed > 0 ? "lost without a name"
+                      : "more arrived than were sent",
         json_object_get(wire, "unnamed"));
     fprintf(out, "%s", colour && unnamed != 0 ? PLAIN : "");
     if (json_is_object(verify)) {

@@ -44,9 +44,10 @@ int lab_wire_read(const struct lab_net *net, struct lab_wire *w, struct mr_error
         result = read_pair(net, LAB_FORWARDER, "left", &w->left, "right", &w->right);
     }
     w->softnet_drops = softnet_drops();
-    return result == 0 ? 0
-                       : mr_error_set(err, MR_FAULT_RUN, result, "lab: cannot read its devices' counters: %s; was one removed?",
-                                      strerror(-result));
+    return result == 0
+               ? 0
+               : mr_error_set(err, MR_FAULT_RUN, result, "lab: cannot read its devices' counters: %s; was one removed?",
+                              strerror(-result));
 }
 
 /* ---- settling ---- */
@@ -123,7 +124,8 @@ static void put_within(struct balance *b, const char *key, int64_t n, const char
     json_object_set_new(b->within, key, json_pack("{s:I, s:s}", "frames", (json_int_t)n, "within", where));
 }
 
-/* What the driver of each port knows to be lost outside the engine: for a packet socket tp_drops, its queue being full. */
+/* What the driver of each port knows to be lost outside the engine: for a packet socket tp_drops, its queue being full.
+ */
 static void name_port_losses(struct balance *b, const json_t *report)
 {
     size_t i;
@@ -144,7 +146,8 @@ static void name_port_losses(struct balance *b, const json_t *report)
     }
 }
 
-/* Refused sends stand in the device's tx_dropped too, with those that it took and lost: that one is counted, not these. */
+/* Refused sends stand in the device's tx_dropped too, with those that it took and lost: that one is counted, not these.
+ */
 static void name_pipeline_drops(struct balance *b, const json_t *run)
 {
     const char *key;
@@ -201,7 +204,8 @@ static void name_devices(struct balance *b, const struct lab_wire *d)
     name(b, b->outside, "src", "rx_packets", (int64_t)d->src.rx_packets); // went back to where they came from
     put_within(b, "left_rx_dropped", (int64_t)d->left.rx_dropped, "src.tx_dropped, or received");
     put_within(b, "dst_rx_dropped", (int64_t)d->dst.rx_dropped, "outside: right_tx_dropped, or received");
-    put_within(b, "softnet_dropped", (int64_t)d->softnet_drops, "tx_dropped of the sending device; of the whole machine");
+    put_within(b, "softnet_dropped", (int64_t)d->softnet_drops,
+               "tx_dropped of the sending device; of the whole machine");
 }
 
 /* Over the time that the source sent: the pipeline ran a little longer, to drain. */
@@ -210,11 +214,12 @@ static void put_rates(json_t *wire, const json_t *generator, int64_t sent, int64
     double seconds = json_number_value(json_object_get(generator, "seconds"));
     double per = seconds > 0 ? 1 / (seconds * 1e6) : 0;
     json_object_set_new(wire, "seconds", json_real(seconds));
-    json_object_set_new(wire, "mpps", json_pack("{s:f, s:f}", "sent", (double)sent * per, "received", (double)received * per));
+    json_object_set_new(wire, "mpps",
+                        json_pack("{s:f, s:f}", "sent", (double)sent * per, "received", (double)received * per));
 }
 
-json_t *lab_wire_json(const struct lab_wire *before, const struct lab_wire *after, const json_t *run, const json_t *generator,
-                      bool verify)
+json_t *lab_wire_json(const struct lab_wire *before, const struct lab_wire *after, const json_t *run,
+                      const json_t *generator, bool verify)
 {
     struct balance b = {.outside = json_object(), .drops = json_object(), .within = json_object()};
     const struct lab_wire d = {difference(&before->src, &after->src), difference(&before->left, &after->left),
@@ -227,12 +232,14 @@ json_t *lab_wire_json(const struct lab_wire *before, const struct lab_wire *afte
     name_devices(&b, &d);
     name_pipeline_drops(&b, run);
     name_sink_drops(&b, generator);
-    json_t *wire = json_pack("{s:I, s:I, s:s, s:o, s:o, s:I, s:I, s:o}", "sent", (json_int_t)sent, "received",
-                             (json_int_t)received, "received_by", verify ? "the verifying sink" : "dst, by its rx_packets",
-                             "outside", b.outside, "engine_drops", b.drops, "made", (json_int_t)made, "unnamed",
-                             (json_int_t)(sent + made - received - b.named), "within", b.within);
+    json_t *wire =
+        json_pack("{s:I, s:I, s:s, s:o, s:o, s:I, s:I, s:o}", "sent", (json_int_t)sent, "received",
+                  (json_int_t)received, "received_by", verify ? "the verifying sink" : "dst, by its rx_packets",
+                  "outside", b.outside, "engine_drops", b.drops, "made", (json_int_t)made, "unnamed",
+                  (json_int_t)(sent + made - received - b.named), "within", b.within);
     put_rates(wire, generator, sent, received);
-    json_object_set_new(wire, "devices", json_pack("{s:o, s:o, s:o, s:o}", "src", device_json(&d.src), "left", device_json(&d.left),
-                                                   "right", device_json(&d.right), "dst", device_json(&d.dst)));
+    json_object_set_new(wire, "devices",
+                        json_pack("{s:o, s:o, s:o, s:o}", "src", device_json(&d.src), "left", device_json(&d.left),
+                                  "right", device_json(&d.right), "dst", device_json(&d.dst)));
     return wire;
 }

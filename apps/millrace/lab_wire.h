@@ -2,9 +2,9 @@
  *
  *   sent = received + Σ outside + Σ engine_drops − made + unnamed
  *
- * Each term is counted on its own, by whom it happened to; unnamed is the check, and it is 0. Below 0 more frames arrived
- * than were sent: strangers were on the wire. A counter that holds frames which another counter holds too is shown under
- * `within` and never added. Which those are was measured (docs/lab.md).
+ * Each term is counted on its own, by whom it happened to; unnamed is the check, and it is 0. Below 0 more frames
+ * arrived than were sent: strangers were on the wire. A counter that holds frames which another counter holds too is
+ * shown under `within` and never added. Which those are was measured (docs/lab.md).
  */
 #ifndef MILLRACE_LAB_WIRE_H
 #define MILLRACE_LAB_WIRE_H
@@ -26,7 +26,7 @@ int lab_wire_read(const struct lab_net *net, struct lab_wire *w, struct mr_error
 void lab_wire_settle(const struct lab_net *net);
 
 /* lab_wire_json: the balance, a new reference. run, generator: both engines' reports; verify: a sink counted. */
-json_t *lab_wire_json(const struct lab_wire *before, const struct lab_wire *after, const json_t *run, const json_t *generator,
-                      bool verify);
+json_t *lab_wire_json(const struct lab_wire *before, const struct lab_wire *after, const json_t *run,
+                      const json_t *generator, bool verify);
 
 #endif

@@ -55,12 +55,18 @@ static int dispatch(int argc, char **argv, struct mr_error *err)
             return verbs[i].main(argc - 1, argv + 1);
         }
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
-        print_help();
-    } else if (strcmp(argv[1], "--version") == 0) {
+    bool version = strcmp(argv[1], "--version") == 0;
+    if (!version && strcmp(argv[1], "--help") != 0 && strcmp(argv[1], "-h") != 0 && strcmp(argv[1], "help") != 0) {
+        return unknown(argv[1], err);
+    }
+    if (argc > 2) {
+        return mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "nothing belongs behind %s, not \"%s\" (see: millrace --help)",
+                            argv[1], argv[2]);
+    }
+    if (version) {
         print_version();
     } else {
-        return unknown(argv[1], err);
+        print_help();
     }
     return finish_output(err);
 }

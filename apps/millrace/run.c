@@ -16,7 +16,7 @@ static const char help[] =
     "  --set KEY=VALUE         change a key, as often as you like: --set engine.layout=pipeline\n"
     "  --for TIME              end after 10s, 250ms; else at SIGINT or SIGTERM, or when all sources have ended\n"
     "  --json FILE|-           the report as one JSON document (docs/report.md)\n"
-    "  --quiet                 no live line, no table\n"
+    "  --quiet                 no live line, no events, no table\n"
     "  --verbose               errors with errno and whose fault it is\n"
     "\n"
     "The first signal stops receiving, drains, and reports: exit code 0. A second one stops at once, what was left\n"
@@ -31,6 +31,13 @@ static void live_line(const struct mr_interval *now, void *arg)
             now->seconds, (double)(now->rx_frames + now->made_frames) / now->period / 1e3,
             (double)now->tx_frames / now->period / 1e3, now->drops, now->outside, (double)now->p50_ns / 1e3,
             (double)now->p99_ns / 1e3);
+}
+
+static void tell_event(const struct mr_event *event, void *arg)
+{
+    (void)arg;
+    fprintf(stderr, "%s%.1f s: %s: %s: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", event->seconds,
+            event->port[0] != 0 ? event->port : event->stage, event->what, event->text);
 }
 
 /* Frames or chunks that no counter knows are a fault of ours: nobody shall take such a run for good. */
@@ -49,6 +56,7 @@ static int run(struct mr_engine *engine, const struct options *o, int argc, char
 {
     bool live = !o->quiet && isatty(STDERR_FILENO);
     struct mr_run_options options = {.for_ns = o->for_ns, .signals = true, .each_second = live ? live_line : NULL};
+    options.event = o->quiet ? NULL : tell_event;
     int exit_code = mr_engine_run(engine, &options, err);
     fputs(live ? "\r\033[K" : "", stderr);
     if (exit_code < 0) {

@@ -37,6 +37,11 @@ gives 2 'which configuration' plan
 gives 2 'expected a time' run -c "$config" --for never
 gives 2 'what is "more"' drivers more
 gives 2 'unknown option "--for"' plan --for 1s
+gives 2 'unknown option "-x"' run -xc "$config"
+gives 2 'no value belongs to "--quiet"' run -c "$config" --quiet=yes
+gives 2 'nothing belongs behind --version' --version now
+gives 2 'cannot write to "/absent/report": No such' run -c "$config" --json /absent/report
+gives 2 'cannot write to "/tmp": Is a directory' plan -c "$config" --json /tmp
 gives 2 'absent.yaml.*ENOENT' run -c absent.yaml --verbose
 gives 2 'config fault' run -c "$config" --verbose --set engine.burst=0
 gives 0 '' --help && shows 'millrace drivers'
@@ -64,6 +69,7 @@ grep -q 'standard output: No space' "$dir/err" || fail "a full standard output h
 echo "ok: full and closed standard output"
 
 # One signal drains: exit code 0, and the report is there.
-timeout --signal=INT 0.4 "$millrace" run -c "$config" --set ports.in.frames=0 --set ports.in.rate=10kpps >"$dir/out" 2>"$dir/err"
-[ $? = 124 ] && shows 'ended by: signal' && shows 'unaccounted 0$' || fail "SIGINT"
+timeout --preserve-status --signal=INT 0.4 "$millrace" run -c "$config" --set ports.in.frames=0 --set ports.in.rate=10kpps \
+    >"$dir/out" 2>"$dir/err"
+[ $? = 0 ] && shows 'ended by: signal' && shows 'unaccounted 0$' || fail "SIGINT"
 echo "ok: SIGINT drains"

@@ -3,7 +3,7 @@
  *     struct mr_engine *engine;
  *     mr_engine_create(cfg, &engine, &err);   plan and build: opens devices, allocates everything, starts no thread
  *     mr_engine_run(engine, &options, &err);  starts the cores, returns after the drain
- *     mr_engine_json(engine)                  the report (report.h)
+ *     mr_report_json(engine, …)               the report (report.h)
  *     mr_engine_destroy(engine);
  *
  * The calling thread becomes the control thread; the cores are threads of the engine. One engine after another or
@@ -25,12 +25,22 @@ struct mr_interval {
     uint64_t p50_ns, p99_ns; /* latency of the frames sent in this interval; 0 without any */
 };
 
+/* The first frame that died of a reason at a stage; told within milliseconds. Control thread. */
+struct mr_event {
+    double seconds;    /* since the start */
+    char port[MR_NAME_MAX]; /* empty for a work stage */
+    char stage[48];    /* as in plan and report: rx:left.0 */
+    const char *what;  /* the drop reason's word */
+    const char *text;  /* what it means, and the fix */
+};
+
 struct mr_run_options {
     uint64_t for_ns;   /* stop after this time; 0 = until told or until all sources have ended */
     uint64_t linger_ns; /* drain when all sources have ended and nothing was received for this long; 0 = only when no
                            receiving queue can deliver any more */
     bool signals;      /* take SIGINT and SIGTERM: first drains, second stops at once */
     void (*each_second)(const struct mr_interval *now, void *arg); /* may be NULL */
+    void (*event)(const struct mr_event *event, void *arg); /* may be NULL */
     void *arg;
     const int *stop_fd; /* readable = drain, again = stop now, end of file = both; NULL = none */
     void (*started)(void *arg); /* all cores run; may be NULL */

@@ -235,7 +235,8 @@ int mr_engine_build(struct mr_engine *e, struct mr_error *err)
     struct mr_areas areas = {0};
     e->rings = calloc(e->plan->n_rings + 1u, sizeof(struct mr_ring *));
     e->intervals = calloc(MR_INTERVALS_MAX, sizeof *e->intervals);
-    if (e->rings == NULL || e->intervals == NULL) {
+    e->events = calloc(MR_EVENTS_MAX, sizeof *e->events);
+    if (e->rings == NULL || e->intervals == NULL || e->events == NULL) {
         return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for the engine's tables");
     }
     int rc = make_arena(e, &areas, err);
@@ -257,4 +258,5 @@ void mr_engine_unbuild(struct mr_engine *e)
     }
     free(e->rings);
     free(e->intervals);
+    free(e->events);
 }

@@ -217,11 +217,11 @@ static int check_window(const struct mr_check *c, uint32_t i)
 /* What is written and cannot have an effect was meant otherwise. */
 static int check_idle_keys(const struct mr_check *c, uint32_t i)
 {
-    static const char *const of_source[] = {"frames", "rate", "window", "size", "flows", "seed"};
     const struct mr_port_config *port = &c->cfg->ports[i];
+    const struct mr_key *key;
     char at[MR_CHECK_PATH];
-    for (uint32_t k = 0; !port->source && k < sizeof of_source / sizeof *of_source; k++) {
-        if (mr_config_given(c->cfg, mr_check_path(at, "ports", i, of_source[k]))) {
+    for (uint32_t k = 0; !port->source && (key = mr_key_at(k)) != NULL; k++) {
+        if (key->of_source && mr_config_given(c->cfg, mr_check_path(at, "ports", i, key->name))) {
             return mr_check_fail(c, at, "is for a source, and port %s makes no frames; remove it, or name the port in "
                                  "a `from`", port->name);
         }

@@ -20,6 +20,7 @@ static const char *const stride_words[] = {"2496", "2048", "4096", NULL};
 #define P(f)                        .section = MR_KEY_PORT, .at = offsetof(struct mr_port_config, f)
 #define U(f)                        P(f), .driver = "uring"
 #define S(f)                        P(f), .driver = "memory"
+#define G(f)                        S(f), .of_source = true
 #define W(f)                        .section = MR_KEY_PATH, .at = offsetof(struct mr_path_config, f)
 #define NUMBER(preset_, min_, max_) .type = MR_KEY_NUMBER, .preset = preset_, .min = min_, .max = max_
 #define COUNT(preset_, min_, max_)  .type = MR_KEY_COUNT, .preset = preset_, .min = min_, .max = max_
@@ -58,13 +59,13 @@ static const struct mr_key table[] = {
     {.name = "socket_bytes", U(socket_bytes), BYTES("4MiB", 64u << 10, 1u << 30)},
 
     {.name = "source", S(source), FLAG(NULL)}, // yes for a port in a `from`
-    {.name = "frames", S(frames), COUNT("0", 0, 1000000000000000)},
-    {.name = "rate", S(rate_fps), .type = MR_KEY_RATE, .preset = "flat-out"},
-    {.name = "window", S(window), NUMBER("0", 0, 1u << 20)},
-    {.name = "window_with", S(window_with), TEXT(MR_NAME_MAX - 1)},
-    {.name = "size", S(size), .type = MR_KEY_SIZES, .preset = "64"},
-    {.name = "flows", S(flows), NUMBER("1", 1, 65535)},
-    {.name = "seed", S(seed), NUMBER("1", 0, UINT32_MAX)},
+    {.name = "frames", G(frames), COUNT("0", 0, 1000000000000000)},
+    {.name = "rate", G(rate_fps), .type = MR_KEY_RATE, .preset = "flat-out"},
+    {.name = "window", G(window), NUMBER("0", 0, 1u << 20)},
+    {.name = "window_with", G(window_with), TEXT(MR_NAME_MAX - 1)},
+    {.name = "size", G(size), .type = MR_KEY_SIZES, .preset = "64"},
+    {.name = "flows", G(flows), NUMBER("1", 1, 65535)},
+    {.name = "seed", G(seed), NUMBER("1", 0, UINT32_MAX)},
     {.name = "vlan", S(vlan), NUMBER("0", 0, 4094)},
     {.name = "content", S(content), WORD("full", content_words)},
     {.name = "verify", S(verify), FLAG("no")},

@@ -33,6 +33,7 @@ struct mr_key {
     enum mr_key_type type;
     const char *name;
     const char *driver;  /* the one driver it is for; NULL = every */
+    bool of_source;      /* for a port that makes frames */
     const char *preset;  /* the default, as it would be written; NULL = none, or decided later */
     size_t at, count_at; /* offsets in the section's struct */
     uint64_t min, max;

@@ -249,6 +249,7 @@ static void watch(struct mr_engine *e, struct watch_state *w)
     w->next_second = e->start_ns + SECOND_NS;
     for (;;) {
         uint64_t now = mr_now_ns();
+        mr_engine_look_for_events(e, now);
         if (now >= w->next_second) {
             note_interval(e, w, now);
             w->next_second = now + SECOND_NS - (now - e->start_ns) % SECOND_NS; // the next whole one: none is made up for
@@ -372,6 +373,8 @@ int mr_engine_run(struct mr_engine *e, const struct mr_run_options *options, str
         return rc;
     }
     e->ran = true;
+    e->on_event = options->event;
+    e->on_event_arg = options->arg;
     meter(e, true);
     rc = start_cores(e, err);
     if (rc == 0) {
@@ -383,6 +386,7 @@ int mr_engine_run(struct mr_engine *e, const struct mr_run_options *options, str
         e->stop_ns = mr_now_ns();
         drain(e, &w);
         e->end_ns = mr_now_ns();
+        mr_engine_look_for_events(e, e->end_ns);
     }
     meter(e, false);
     join_all(e);

@@ -11,6 +11,7 @@
 #include "lib/sys/clock.h"
 
 #define MR_INTERVALS_MAX 3600u /* seconds kept for the report; the first hour */
+#define MR_EVENTS_MAX    256u
 
 /* Where chunks were when the cores had ended, each counted on its own. */
 struct mr_chunk_owners {
@@ -56,6 +57,11 @@ struct mr_engine {
     bool system_known;
     uint32_t n_intervals;
     struct mr_interval *intervals; /* MR_INTERVALS_MAX */
+    uint32_t n_events;
+    struct mr_event *events;       /* MR_EVENTS_MAX */
+    uint32_t seen[MR_STAGES_MAX];  /* a bit for each drop reason that was told */
+    void (*on_event)(const struct mr_event *event, void *arg);
+    void *on_event_arg;
 };
 
 /* Sums over all writers, readable at any time. */
@@ -72,6 +78,9 @@ void mr_engine_totals(struct mr_engine *e, struct mr_totals *t);
 
 /* mr_engine_latency: merge all TX stages' histograms (unit: 16 ticks) into zeroed ones; either may be NULL. */
 void mr_engine_latency(struct mr_engine *e, struct mr_histogram *all, struct mr_histogram *undisturbed);
+
+/* mr_engine_look_for_events: tell and keep what is new. */
+void mr_engine_look_for_events(struct mr_engine *e, uint64_t now_ns);
 
 /* mr_engine_settle: after all cores have ended: count what was left inside, close the ports, take all chunks home. */
 void mr_engine_settle(struct mr_engine *e);

@@ -161,7 +161,7 @@ int mr_plan_huge(struct mr_plan *p, struct mr_error *err)
     p->arena_bytes = bytes;
     mr_host_read(&host);
     if (bytes > host.memory_bytes) {
-        return mr_plan_fail(p, "memory.chunks", err, "%zu MiB are needed, this machine has %" PRIu64 "; lower it",
+        return mr_plan_fail(p, "memory.chunks", err, "%zu MiB are needed, this machine has %" PRIu64 " MiB; lower it",
                             bytes >> 20, host.memory_bytes >> 20);
     }
     bool enough = host.huge_2m_free >= pages || host.huge_1g_free << 30 >= bytes;

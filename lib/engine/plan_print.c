@@ -227,7 +227,8 @@ static void print_notes(const struct printer *p)
 void mr_plan_print(const json_t *plan, FILE *out, bool colour)
 {
     struct printer p = {.plan = plan, .out = out, .colour = colour};
-    fprintf(out, "%s: layout %s, nothing is started\n\n", text(plan, "file"), text(plan, "layout"));
+    const char *file = text(plan, "file"); // "" when a program made it, or its name is not UTF-8
+    fprintf(out, "%s%slayout %s, nothing is started\n\n", file, file[0] != 0 ? ": " : "", text(plan, "layout"));
     measure(&p);
     draw_paths(&p);
     print_cores(&p);

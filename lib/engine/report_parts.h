@@ -6,7 +6,8 @@
 
 #include <jansson.h>
 
-/* Each a new reference: an array with one object per port, stage, core. */
+/* Each a new reference: an array with one object per event (events.c), port, stage, core. */
+json_t *mr_report_events(const struct mr_engine *e);
 json_t *mr_report_ports(const struct mr_engine *e);
 json_t *mr_report_stages(const struct mr_engine *e);
 json_t *mr_report_cores(const struct mr_engine *e);

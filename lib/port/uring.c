@@ -269,8 +269,8 @@ static void *report(struct mr_port *port)
 const struct mr_driver mr_driver_uring = {
     .name = "uring",
     .summary = "an interface by AF_PACKET and io_uring",
-    .caps = {.copies = "1 + 1 (chunk ↔ socket buffer)", .rx_copies = 1, .tx_copies = 1,
-             .syscalls = "1 for all queues of a core, none when idle", .needs_device = true, .offloads = true,
+    .caps = {.copies = "1 in, 1 out", .rx_copies = 1, .tx_copies = 1,
+             .syscalls = "1 per core, 0 when idle", .needs_device = true, .offloads = true,
              .max_queues = MR_QUEUES_MAX},
     .probe = mr_uring_probe,
     .io_create = mr_uring_create,

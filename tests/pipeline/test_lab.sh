@@ -42,11 +42,12 @@ lab() {
     same generator.report.totals.unaccounted 0
 }
 
-# Processes of a lab, by the namespaces they hold.
+# Processes of a lab, by the namespaces they hold: all of them, or those of one name.
 holders() {
     for stat in /proc/[0-9]*/stat; do
-        read -r pid name _ <"$stat" 2>/dev/null || continue
-        case $name in "(mr-ends)" | "(mr-forwarder)" | "(mr-generator)") echo "$pid" ;; esac
+        read -r pid name state _ 2>/dev/null <"$stat" || continue
+        [ "$state" != Z ] || continue # dead, and its parent slow to notice
+        case $name in "(mr-${1:-ends})" | "(mr-${1:-forwarder})" | "(mr-${1:-generator})") echo "$pid" ;; esac
     done
 }
 
@@ -86,7 +87,7 @@ case_flat_out() {
     more wire.received 1000
     lab 0 --for 1s --sink verify --size imix || return
     more wire.received 1000
-    same generator.verify.content 0
+    same generator.verify.altered 0
 }
 
 case_rate() {
@@ -100,6 +101,41 @@ case_one_cpu() {
     cpu=$(taskset -cp $$ | sed 's/.*: *//; s/[-,].*//')
     taskset -c "$cpu" "$millrace" lab --frames 5000 --window 16 >"$dir/out" 2>&1 || fail "$case: $(cat "$dir/out")"
     grep -q "share CPU $cpu" "$dir/out" || fail "$case: does not say that source and pipeline share a CPU"
+}
+
+# during SIDE COMMAND…: the command in one of the namespaces, in the middle of a run. Its exit code: code.
+during() {
+    "$millrace" lab --for 2s --rate 5kpps --work l2 --json "$dir/doc" --quiet 2>"$dir/err" &
+    pid=$!
+    sleep 1
+    side=$1
+    shift
+    nsenter --net="/proc/$(holders "$side")/ns/net" sh -c "$*" || fail "$case: cannot $*"
+    wait $pid
+    code=$?
+}
+
+# A device that goes down loses some frames quietly and refuses others: each is counted once.
+case_down() {
+    during ends ip link set dst down
+    [ $code -eq 0 ] || fail "$case: exit code $code: $(cat "$dir/err")"
+    same wire.unnamed 0
+    same wire.sent 10000
+    more wire.received 1000
+    more wire.outside.right_tx_dropped 1000
+    during forwarder ip link set right down
+    [ $code -eq 0 ] || fail "$case: exit code $code: $(cat "$dir/err")"
+    same wire.unnamed 0
+    more wire.engine_drops.link_down 1000
+}
+
+# Somebody else sends on these wires: more arrives than the source sent. That is told, and is a failure.
+case_stranger() {
+    during ends 'ip address add 10.77.0.1/24 dev dst && ! ping -q -c 3 -i 0.2 -W 1 10.77.0.2 >/dev/null'
+    [ $code -eq 1 ] || fail "$case: exit code $code"
+    grep -q 'frames arrived that were not sent' "$dir/err" || fail "$case: not told: $(cat "$dir/err")"
+    more wire.outside.src_rx_packets 0
+    same wire.received 10000
 }
 
 case_signal() {
@@ -131,6 +167,24 @@ case_kill() {
     [ ! -d /run/netns ] || [ -z "$(ls /run/netns | grep -e millrace -e '^mr-')" ] || fail "$case: a name under /run/netns"
 }
 
+# The generator dies: said, and no endless run. A holder dies: the namespaces are open, so nothing is amiss.
+case_died() {
+    for side in generator ends; do
+        "$millrace" lab --for 2s --rate 5kpps --json "$dir/doc" --quiet 2>"$dir/err" &
+        pid=$!
+        sleep 1
+        kill -9 "$(holders $side)"
+        wait $pid
+        code=$?
+        if [ $side = generator ]; then
+            [ $code -eq 1 ] && grep -q 'generator died (signal 9)' "$dir/err" || fail "$case: $code: $(cat "$dir/err")"
+        else
+            [ $code -eq 0 ] || fail "$case: $code: $(cat "$dir/err")"
+            same wire.unnamed 0
+        fi
+    done
+}
+
 case_keep() {
     "$millrace" lab --frames 1000 --window 8 --keep --json "$dir/doc" --quiet 2>"$dir/err" || fail "$case: $(cat "$dir/err")"
     ends=$("$jsonget" "$dir/doc" lab.namespaces.ends.pid)
@@ -140,7 +194,7 @@ case_keep() {
     grep -q left "/proc/$forwarder/net/dev" || fail "$case: left is not in $forwarder"
     kill "$ends" "$forwarder" || fail "$case: cannot remove it"
     sleep 0.3
-    [ ! -d "/proc/$ends" ] && [ ! -d "/proc/$forwarder" ] || fail "$case: kill did not remove it"
+    [ -z "$(holders)" ] || fail "$case: kill did not remove it"
 }
 
 case_wrong() {
@@ -186,7 +240,7 @@ if [ $? -eq 3 ]; then
     echo "SKIP: $(cat "$dir/err")"
     exit 77
 fi
-for case in ${only:-window works pipeline vlan flat_out rate one_cpu signal kill keep wrong user refused}; do
+for case in ${only:-window works pipeline vlan flat_out rate one_cpu down stranger signal kill died keep wrong user refused}; do
     "case_$case"
     echo "$case: done"
 done

@@ -1,0 +1,58 @@
+/* events.c: what a person should know while it happens: the first frame that dies of a reason, at a stage. */
+#include "lib/engine/report_parts.h"
+
+#include <stdio.h>
+
+MR_STATIC_ASSERT(MR_DROP_ENGINE_COUNT <= 32, "a bit for each reason");
+
+/* Dropped because it was asked for, or because the end had come. */
+static bool expected(uint32_t reason)
+{
+    return reason == MR_DROP_work_drop || reason == MR_DROP_stopped;
+}
+
+static const char *port_of(const struct mr_engine *e, const struct mr_stage *s)
+{
+    return s->kind == MR_STAGE_WORK ? "" : e->config->ports[s->plan->port].name;
+}
+
+static void add(struct mr_engine *e, const struct mr_stage *s, uint32_t reason, uint64_t now_ns)
+{
+    if (e->n_events == MR_EVENTS_MAX) {
+        return;
+    }
+    struct mr_event *event = &e->events[e->n_events++];
+    event->seconds = (double)(now_ns - e->start_ns) / 1e9;
+    event->what = mr_drop_word(reason);
+    event->text = mr_drop_text(reason);
+    snprintf(event->stage, sizeof event->stage, "%s", s->plan->name);
+    snprintf(event->port, sizeof event->port, "%s", port_of(e, s));
+    if (e->on_event != NULL) {
+        e->on_event(event, e->on_event_arg);
+    }
+}
+
+void mr_engine_look_for_events(struct mr_engine *e, uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < e->plan->n_stages; i++) {
+        const struct mr_stage *s = e->stages[i];
+        for (uint32_t r = 0; r < MR_DROP_ENGINE_COUNT; r++) {
+            if ((e->seen[i] >> r & 1u) == 0 && mr_counted(&s->counters.drops[r]) != 0 && !expected(r)) {
+                e->seen[i] |= 1u << r;
+                add(e, s, r, now_ns);
+            }
+        }
+    }
+}
+
+json_t *mr_report_events(const struct mr_engine *e)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < e->n_events; i++) {
+        const struct mr_event *event = &e->events[i];
+        json_t *port = event->port[0] == 0 ? json_null() : json_string(event->port);
+        json_array_append_new(list, json_pack("{s:f, s:o, s:s, s:s, s:s}", "seconds", event->seconds, "port", port,
+                                              "stage", event->stage, "what", event->what, "text", event->text));
+    }
+    return list;
+}
