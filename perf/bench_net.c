@@ -60,7 +60,8 @@ static int devices(const struct bench_net *net, struct mr_error *err)
         return rc;
     }
     setns(net->forwarder, CLONE_NEWNET);
-    if ((rc = device_up("left", err)) == 0 && (rc = device_up("right", err)) == 0 && (rc = wait_carrier("left", err)) == 0) {
+    if ((rc = device_up("left", err)) == 0 && (rc = device_up("right", err)) == 0 &&
+        (rc = wait_carrier("left", err)) == 0) {
         rc = wait_carrier("right", err);
     }
     setns(net->ends, CLONE_NEWNET);

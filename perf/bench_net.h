@@ -3,8 +3,8 @@
  *     "ends"     src ─── veth ─── left     "forwarder"
  *                dst ─── veth ─── right
  *
- * Nobody listens at dst: what arrives is counted by the device and dropped by the kernel, which is the cheapest sink there
- * is, and the same for every forwarder. IPv6 and the offloads are off.
+ * Nobody listens at dst: what arrives is counted by the device and dropped by the kernel, which is the cheapest sink
+ * there is, and the same for every forwarder. IPv6 and the offloads are off.
  */
 #ifndef MILLRACE_PERF_BENCH_NET_H
 #define MILLRACE_PERF_BENCH_NET_H

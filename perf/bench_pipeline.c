@@ -2,10 +2,10 @@
  * forwarding between two net_null ports on one core; over two cores against one; with latency measured against without,
  * in ticks (of the TSC) per frame, where the difference of the two figures is what measuring costs.
  *
- * With `content: descriptors` neither side moves bytes; testpmd touches an mbuf per frame and we nothing, so the ratio is
- * a yardstick of engines, not of data planes. With content 64 bytes are written at the source and verified at the sink,
- * and testpmd copies (copy=1). Both run on the second CPU, control on the first. testpmd is one process that is told
- * start and stop; its few hundred microseconds of starting count as ours would, in its favour.
+ * With `content: descriptors` neither side moves bytes; testpmd touches an mbuf per frame and we nothing, so the ratio
+ * is a yardstick of engines, not of data planes. With content 64 bytes are written at the source and verified at the
+ * sink, and testpmd copies (copy=1). Both run on the second CPU, control on the first. testpmd is one process that is
+ * told start and stop; its few hundred microseconds of starting count as ours would, in its favour.
  */
 #include "perf/harness.h"
 
@@ -26,7 +26,7 @@
 enum { WINDOW_MS = 120, QUICK_MS = 60 };
 
 struct ours {
-    const char *layout; /* run-to-completion: on the second CPU; pipeline: on both */
+    const char *layout;  /* run-to-completion: on the second CPU; pipeline: on both */
     const char *content; /* full: written and verified */
     uint32_t burst;
     bool latency;
@@ -65,7 +65,8 @@ static struct mr_config *config_of(const struct bench *b, const struct ours *o, 
     char cores[32];
     bool pipeline = strcmp(o->layout, "pipeline") == 0;
     struct mr_config *cfg = NULL;
-    snprintf(cores, sizeof cores, pipeline && b->cpu[1] >= 0 ? "%d, %d" : "%d", b->cpu[1] >= 0 ? b->cpu[1] : b->cpu[0], b->cpu[0]);
+    snprintf(cores, sizeof cores, pipeline && b->cpu[1] >= 0 ? "%d, %d" : "%d", b->cpu[1] >= 0 ? b->cpu[1] : b->cpu[0],
+             b->cpu[0]);
     int n = snprintf(text, sizeof text,
                      "engine: { layout: %s, cores: [%s], burst: %u, latency: %s }\n"
                      "batcher: { cap: %u }\n"
@@ -140,9 +141,9 @@ static void become_testpmd(const struct bench *b, const struct testpmd *t, const
     for (int fd = 3; fd < 64; fd++) {
         close(fd);
     }
-    execlp("stdbuf", "stdbuf", "-oL", "dpdk-testpmd", "-l", cores, "--no-pci", t->huge ? "--in-memory" : "--no-huge", "-m", "128",
-           "--no-telemetry", prefix, null0, null1, "--", "-i", "--forward-mode=io", "--no-flush-rx", "--burst=32", "--nb-cores=1", "--total-num-mbufs=8192",
-           (char *)NULL);
+    execlp("stdbuf", "stdbuf", "-oL", "dpdk-testpmd", "-l", cores, "--no-pci", t->huge ? "--in-memory" : "--no-huge",
+           "-m", "128", "--no-telemetry", prefix, null0, null1, "--", "-i", "--forward-mode=io", "--no-flush-rx",
+           "--burst=32", "--nb-cores=1", "--total-num-mbufs=8192", (char *)NULL);
     _exit(127);
 }
 
@@ -209,7 +210,8 @@ static double testpmd_run(struct bench *b, void *arg)
 /* ---- cases ---- */
 
 static const char one[] = "run-to-completion", two[] = "pipeline";
-static struct ours descriptors[] = {{one, "descriptors", 32, true}, {one, "descriptors", 64, true}, {one, "descriptors", 256, true}};
+static struct ours descriptors[] = {
+    {one, "descriptors", 32, true}, {one, "descriptors", 64, true}, {one, "descriptors", 256, true}};
 static struct ours written[] = {{one, "full", 32, true}, {one, "full", 256, true}};
 static struct ours two_cores[] = {{two, "descriptors", 32, true}, {two, "descriptors", 256, true}};
 static struct ours same_on_one[] = {{one, "descriptors", 32, true}, {one, "descriptors", 256, true}};
@@ -217,7 +219,8 @@ static struct ours measured[] = {{one, "descriptors", 32, true, true}, {one, "de
 static struct ours unmeasured[] = {{one, "descriptors", 32, false, true}, {one, "descriptors", 256, false, true}};
 static struct testpmd null_io, null_copy;
 
-static void add_against(struct bench *b, struct ours *o, uint32_t n, const char *what, struct testpmd *peer, const char *name)
+static void add_against(struct bench *b, struct ours *o, uint32_t n, const char *what, struct testpmd *peer,
+                        const char *name)
 {
     for (uint32_t i = 0; i < n; i++) {
         struct bench_case *c = bench_add(b, false, "Mframes/s", BENCH_HIGHER, "%s, burst %u", what, o[i].burst);
@@ -228,7 +231,8 @@ static void add_against(struct bench *b, struct ours *o, uint32_t n, const char 
     }
 }
 
-static void add_pairs(struct bench *b, struct ours *a, struct ours *peer, uint32_t n, const char *what, const char *name)
+static void add_pairs(struct bench *b, struct ours *a, struct ours *peer, uint32_t n, const char *what,
+                      const char *name)
 {
     for (uint32_t i = 0; i < n; i++) {
         struct bench_case *c = bench_add(b, false, a[i].ticks ? "ticks/frame" : "Mframes/s",
@@ -249,10 +253,12 @@ int main(int argc, char **argv)
     if (!testpmd_open(&b, &null_io, false) || !testpmd_open(&b, &null_copy, true)) {
         bench_said(&b, "dpdk-testpmd does not start here (package dpdk-dev; two CPUs): left out");
     } else if (!null_copy.huge) {
-        bench_said(&b, "fewer than 128 free 2 MiB huge pages: testpmd runs on plain ones");
+        bench_said(&b, "fewer than 128 free 2 MiB huge pages: testpmd runs on plain ones, which is a weaker peer");
     }
-    add_against(&b, descriptors, 3, "descriptors, one core", &null_io, "testpmd io b32");
-    add_against(&b, written, 2, "64 B written and verified, one core", &null_copy, "testpmd io b32 copy=1");
+    add_against(&b, descriptors, 3, "descriptors, one core", &null_io,
+                null_io.huge ? "testpmd" : "testpmd, 4 KiB pages");
+    add_against(&b, written, 2, "64 B written and verified, one core", &null_copy,
+                null_copy.huge ? "testpmd copy=1" : "testpmd copy=1, 4 KiB pages");
     add_pairs(&b, two_cores, same_on_one, 2, "descriptors, two cores", "one core");
     add_pairs(&b, measured, unmeasured, 2, "latency on", "latency off");
     rc = bench_finish(&b);

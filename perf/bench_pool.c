@@ -17,7 +17,7 @@ enum { REPETITION_US = 3000, QUICK_US = 1500, FIRST = 64 * POOL_BURST, HUGE_PAGE
 
 static struct mr_pool pool;
 static struct mr_recycle far;
-static uint32_t small_items[POOL_CHUNKS], side_items[POOL_CHUNKS];
+static uint32_t small_items[POOL_CHUNKS] MR_ALIGNED(MR_LINE_PAIR), side_items[POOL_CHUNKS];
 
 static uint32_t chunk_of(uint32_t i)
 {
@@ -44,7 +44,7 @@ static bool ours_open(void)
 
 LANE_INLINE void ours_turn(uint32_t n)
 {
-    uint32_t chunks[POOL_BURST];
+    uint32_t chunks[POOL_BURST] MR_ALIGNED(MR_CACHE_LINE); // else the figure depends on where it happens to lie
     n = mr_pool_alloc(&pool, &pool.small, chunks, n);
     __asm__ __volatile__("" : : "r"(chunks) : "memory"); // they are used
     mr_pool_free(&pool, chunks, n);
@@ -194,10 +194,13 @@ static void add_pools(struct bench *b)
 
 static void add_strides(struct bench *b)
 {
-    static struct stride strides[] = {{MR_CHUNK_STRIDE, POOL_BURST, 1, 0, 0}, {2048, POOL_BURST, 1, 0, 0},
-                                      {MR_CHUNK_STRIDE, POSTED, 1, 0, 0}, {2048, POSTED, 1, 0, 0}};
+    static struct stride strides[] = {{MR_CHUNK_STRIDE, POOL_BURST, 1, 0, 0},
+                                      {2048, POOL_BURST, 1, 0, 0},
+                                      {MR_CHUNK_STRIDE, POSTED, 1, 0, 0},
+                                      {2048, POSTED, 1, 0, 0}};
     for (uint32_t i = 0; i < 4; i += 2) {
-        struct bench_case *c = bench_add(b, false, "ns/frame", BENCH_LOWER, "header and data, %u chunks", strides[i].chunks);
+        struct bench_case *c =
+            bench_add(b, false, "ns/frame", BENCH_LOWER, "header and data, %u chunks", strides[i].chunks);
         bench_cell(c, "stride 2496", touched, &strides[i]);
         bench_cell(c, "stride 2048", touched, &strides[i + 1]);
     }

@@ -26,14 +26,15 @@ static bool path_of(const char *program, char *path, size_t bytes)
 static int input_of(const char *text)
 {
     int fd = text == NULL ? open("/dev/null", O_RDONLY | O_CLOEXEC) : memfd_create("input", MFD_CLOEXEC);
-    if (text != NULL && fd >= 0 && (write(fd, text, strlen(text)) != (ssize_t)strlen(text) || lseek(fd, 0, SEEK_SET) != 0)) {
+    if (text != NULL && fd >= 0 &&
+        (write(fd, text, strlen(text)) != (ssize_t)strlen(text) || lseek(fd, 0, SEEK_SET) != 0)) {
         close(fd);
         return -1;
     }
     return fd;
 }
 
-/* Where the kernel schedules by session, a nice value counts only inside it: a session of its own, and that preferred. */
+/* Where the kernel schedules by session, a nice value counts only inside it: so a session of its own, preferred. */
 static void prefer(void)
 {
     setsid();
@@ -60,8 +61,8 @@ static _Noreturn void become(const struct bench *b, int ns_fd, const char *path,
     _exit(127);
 }
 
-bool bench_process_start(const struct bench *b, struct bench_process *p, int ns_fd, const char *program, char *const argv[],
-                         const char *input)
+bool bench_process_start(const struct bench *b, struct bench_process *p, int ns_fd, const char *program,
+                         char *const argv[], const char *input)
 {
     char path[4096];
     int in = input_of(input);

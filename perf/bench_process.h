@@ -1,5 +1,5 @@
-/* bench_process.h: a program under measurement: started in a namespace, its CPU time read from outside while it runs, ended
- * by SIGTERM, its one JSON document taken from its standard output.
+/* bench_process.h: a program under measurement: started in a namespace, its CPU time read from outside while it runs,
+ * ended by SIGTERM, its one JSON document taken from its standard output.
  */
 #ifndef MILLRACE_PERF_BENCH_PROCESS_H
 #define MILLRACE_PERF_BENCH_PROCESS_H
@@ -17,10 +17,10 @@ struct bench_process {
 };
 
 /* bench_process_start: `program` lies beside this benchmark (a relative path is taken from there); ns_fd: network
- * namespace; input: what it reads from its standard input, may be NULL. It may use all CPUs, dies with us, and runs at the
- * highest priority below real time if we may. */
-bool bench_process_start(const struct bench *b, struct bench_process *p, int ns_fd, const char *program, char *const argv[],
-                         const char *input);
+ * namespace; input: what it reads from its standard input, may be NULL. It may use all CPUs, dies with us, and runs at
+ * the highest priority below real time if we may. */
+bool bench_process_start(const struct bench *b, struct bench_process *p, int ns_fd, const char *program,
+                         char *const argv[], const char *input);
 
 /* bench_process_cpu_ns: its CPU time until now, all threads, kernel's work for it included. */
 double bench_process_cpu_ns(const struct bench_process *p);

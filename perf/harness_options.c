@@ -6,7 +6,8 @@
 
 static int usage(const struct bench *b)
 {
-    fprintf(stderr, "usage: %s [--quick] [--all] [--pairs N (1 to 100)] [--only SUBSTRING] [--json FILE|-] [--cpus A,B]\n",
+    fprintf(stderr,
+            "usage: %s [--quick] [--all] [--pairs N (1 to 100)] [--only SUBSTRING] [--json FILE|-] [--cpus A,B]\n",
             b->name);
     return 2;
 }

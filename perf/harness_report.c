@@ -133,9 +133,10 @@ static void print_host(struct bench *b, const struct mr_host *host)
         fprintf(out, "\nCPUs %d and %d, line round trip %.0f ns (%s)", b->cpu[0], b->cpu[1], b->trip_ns,
                 bench_class(b->trip_ns));
     }
-    fprintf(out, "\n%u rounds, %u repetitions dropped (distance changed, or disturbed by other load), %s\n\n", b->rounds, b->dropped,
+    fprintf(out, "\n%u rounds, %u repetitions dropped (distance changed, or disturbed by other load), %s\n\n",
+            b->rounds, b->dropped,
             b->real_time ? "real-time class" : "no right to the real-time class: other load disturbs more");
-    fprintf(out, "%-46s %10s  %-32s %6s  %-15s %s\n", "case", "ours", "best peer", "ratio", "95 % interval", "others");
+    fprintf(out, "%-46s %10s  %-44s %6s  %-15s %s\n", "case", "ours", "best peer", "ratio", "95 % interval", "others");
 }
 
 static void print_case(struct bench *b, const struct bench_case *c, const struct bench_result *r)
@@ -145,9 +146,9 @@ static void print_case(struct bench *b, const struct bench_case *c, const struct
     if (r->peer_cell == 0) {
         fprintf(out, "%s, no peer", c->unit);
     } else {
-        char peer[64];
+        char peer[96];
         snprintf(peer, sizeof peer, "%.4g %s %s", r->peer, c->unit, c->cell[r->peer_cell].name);
-        fprintf(out, "%-32s %6.2f  [%5.2f .. %5.2f]", peer, r->ratio, r->low, r->high);
+        fprintf(out, "%-44s %6.2f  [%5.2f .. %5.2f]", peer, r->ratio, r->low, r->high);
     }
     for (uint32_t k = 1; k < c->n_cells; k++) {
         if (k != r->peer_cell) {
@@ -173,15 +174,16 @@ static json_t *host_json(const struct bench *b, const struct mr_host *host)
     return j;
 }
 
-static int write_case(struct bench *b, FILE *out, const struct bench_case *c, const struct bench_result *r, json_t *host)
+static int write_case(struct bench *b, FILE *out, const struct bench_case *c, const struct bench_result *r,
+                      json_t *host)
 {
     json_t *j = json_pack("{s:s, s:s, s:f, s:s}", "bench", b->name, "case", c->name, "ours", r->ours, "unit", c->unit);
     json_t *others = json_object();
     bool bad = false;
     if (r->peer_cell != 0) {
-        json_t *against = json_pack("{s:f, s:s, s:f, s:[f, f], s:i}", "peer", r->peer, "peer_name",
-                                    c->cell[r->peer_cell].name, "ratio", r->ratio, "interval", r->low, r->high, "pairs",
-                                    (int)r->pairs);
+        json_t *against =
+            json_pack("{s:f, s:s, s:f, s:[f, f], s:i}", "peer", r->peer, "peer_name", c->cell[r->peer_cell].name,
+                      "ratio", r->ratio, "interval", r->low, r->high, "pairs", (int)r->pairs);
         json_object_update(j, against);
         json_decref(against);
     }

@@ -78,7 +78,8 @@ LANE_INLINE void pool_receive(struct pool_lane *l, uint32_t esz, pool_give *give
     mr_ring_return(l->wire);
 }
 
-/* POOL_KIND: struct pool_kind `id`, whose chunks travel as esz bytes, from id_open, id_turn, id_take, id_give, id_whole and id_close. */
+/* POOL_KIND: struct pool_kind `id`, whose chunks travel as esz bytes, from id_open, id_turn, id_take, id_give, id_whole
+ * and id_close. */
 #define POOL_KIND(id, text, esz)                                                                                       \
     static void id##_local_loop(struct pool_lane *l) { pool_local(l, id##_turn); }                                     \
     static void id##_take_loop(struct pool_lane *l) { pool_send(l, esz, id##_take); }                                  \

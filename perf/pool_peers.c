@@ -66,7 +66,7 @@ static void rte_side_close(struct rte_side *s)
 
 LANE_INLINE void rte_side_turn(struct rte_side *s, uint32_t n)
 {
-    void *objects[POOL_BURST];
+    void *objects[POOL_BURST] MR_ALIGNED(MR_CACHE_LINE);
     if (rte_mempool_generic_get(s->pool, objects, n, s->taker) == 0) {
         __asm__ __volatile__("" : : "r"(objects) : "memory"); // they are used
         rte_mempool_generic_put(s->pool, objects, n, s->taker);

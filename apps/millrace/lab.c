@@ -109,6 +109,7 @@ static int run_pipeline(struct lab *l, struct mr_error *err)
     struct mr_run_options options = {.stop_fd = &l->stop_read, .started = start_generator, .arg = l};
     bool live = !l->options.quiet && isatty(STDERR_FILENO);
     options.each_second = live ? lab_live : NULL;
+    options.event = l->options.quiet ? NULL : lab_event;
     int result = mr_engine_run(l->engine, &options, err);
     fputs(live ? "\r\033[K" : "", stderr);
     if (result < 0) {

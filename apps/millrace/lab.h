@@ -82,9 +82,11 @@ void lab_generator_destroy(struct lab_generator *g);
 json_t *lab_document(const struct lab_options *o, const struct lab_net *net, json_t *run, json_t *generator,
                      json_t *wire);
 
-/* lab_print: the tables; lab_live: one line for each second. lab_keep_print: how to enter and remove what is kept. */
+/* lab_print: the tables; lab_live: one line for each second; lab_event: the first loss of each kind, and its fix.
+ * lab_keep_print: how to enter and remove what is kept. */
 void lab_print(const json_t *document, FILE *out, bool colour);
 void lab_live(const struct mr_interval *now, void *arg);
+void lab_event(const struct mr_event *event, void *arg);
 void lab_keep_print(const struct lab_net *net, FILE *out);
 
 /* lab_faults: frames that the verifying sink found wrong, of the document; 0 without such a sink. */

@@ -35,7 +35,7 @@ static const char help[] =
     "\n"
     "result\n"
     "  --json FILE|-         the report as one JSON document\n"
-    "  --quiet               no live line, no tables\n"
+    "  --quiet               no live line, no events, no tables\n"
     "  --verbose             errors with errno and whose fault it is\n"
     "  --keep                leave the namespaces, and say how to enter and remove them\n"
     "\n"

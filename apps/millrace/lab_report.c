@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BOLD  "\033[1m"
 #define RED   "\033[31m"
@@ -115,6 +116,13 @@ void lab_live(const struct mr_interval *now, void *arg)
             "\r%4.0f s  in %.1f  out %.1f kpps  drops %" PRIu64 "  outside %" PRIu64 "  p50 %.1f  p99 %.1f us\033[K",
             now->seconds, (double)now->rx_frames / now->period / 1e3, (double)now->tx_frames / now->period / 1e3,
             now->drops, now->outside, (double)now->p50_ns / 1e3, (double)now->p99_ns / 1e3);
+}
+
+void lab_event(const struct mr_event *event, void *arg)
+{
+    (void)arg;
+    fprintf(stderr, "%s%.1f s: %s: %s: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", event->seconds,
+            event->port[0] != 0 ? event->port : event->stage, event->what, event->text);
 }
 
 static void row(FILE *out, const char *name, const char *note, const json_t *count)

@@ -68,8 +68,8 @@ grep -q 'standard output: No space' "$dir/err" || fail "a full standard output h
 "$millrace" run -c "$config" $small >&- 2>"$dir/err" && fail "a closed standard output is no error"
 echo "ok: full and closed standard output"
 
-# One signal drains: exit code 0, and the report is there.
-timeout --preserve-status --signal=INT 0.4 "$millrace" run -c "$config" --set ports.in.frames=0 --set ports.in.rate=10kpps \
+# One signal drains: exit code 0, and the report is there. (Without --foreground, timeout would signal it twice.)
+timeout --foreground --preserve-status --signal=INT 1 "$millrace" run -c "$config" --set ports.in.frames=0 --set ports.in.rate=10kpps \
     >"$dir/out" 2>"$dir/err"
 [ $? = 0 ] && shows 'ended by: signal' && shows 'unaccounted 0$' || fail "SIGINT"
 echo "ok: SIGINT drains"

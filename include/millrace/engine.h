@@ -36,8 +36,9 @@ struct mr_event {
 
 struct mr_run_options {
     uint64_t for_ns;   /* stop after this time; 0 = until told or until all sources have ended */
-    uint64_t linger_ns; /* drain when all sources have ended and nothing was received for this long; 0 = only when no
-                           receiving queue can deliver any more */
+    uint64_t linger_ns; /* end when all sources have ended, and whatever ends the run ends the sources first: devices
+                           receive until nothing came for this long, then comes the drain. 0 = end when no receiving
+                           queue can deliver any more, and drain at once */
     bool signals;      /* take SIGINT and SIGTERM: first drains, second stops at once */
     void (*each_second)(const struct mr_interval *now, void *arg); /* may be NULL */
     void (*event)(const struct mr_event *event, void *arg); /* may be NULL */
@@ -53,8 +54,9 @@ extern "C" {
 /* mr_engine_create: plan and build. cfg must have passed mr_config_check and stay alive until destroy. */
 int mr_engine_create(const struct mr_config *cfg, struct mr_engine **out, struct mr_error *err);
 
-/* mr_engine_run: run and drain, once per engine. 0 = done, 130 = stopped by a second signal (both: report is there),
- * -errno with err filled = did not start or failed. */
+/* mr_engine_run: run and drain, once per engine. 0 = done, 130 = stopped by a second signal, 1 = the drain gave up after
+ * 2 s without progress and what was left is counted as stopped (all three: the report is there); -errno with err filled =
+ * did not start or failed. */
 int mr_engine_run(struct mr_engine *e, const struct mr_run_options *options, struct mr_error *err);
 
 void mr_engine_destroy(struct mr_engine *e);

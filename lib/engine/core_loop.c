@@ -109,6 +109,17 @@ static bool all_quiet(struct mr_core *c)
     return quiet;
 }
 
+/* Only what makes frames out of nothing; devices still receive what comes back. */
+static void end_sources(struct mr_core *c)
+{
+    for (uint32_t i = 0; i < c->n_stages; i++) {
+        struct mr_stage *s = c->stages[i];
+        if (s->kind == MR_STAGE_RX && !MR_CONTAINER_OF(s, struct mr_stage_rx, stage)->q->port->driver->caps.needs_device) {
+            s->quiesce(s);
+        }
+    }
+}
+
 /* Timers, mail, and what control may know. Returns false when the core shall end. */
 static bool housekeeping(struct mr_core *c, uint64_t now)
 {
@@ -123,6 +134,9 @@ static bool housekeeping(struct mr_core *c, uint64_t now)
     __atomic_store_n(&c->holding, holding, __ATOMIC_RELAXED);
     __atomic_store_n(&c->moved, moved, __ATOMIC_RELAXED);
     uint32_t command = mr_load_acquire(&c->command);
+    if (command == MR_COMMAND_SOURCES_OFF) {
+        end_sources(c);
+    }
     if (command == MR_COMMAND_RX_OFF && c->state == MR_CORE_RUNNING && all_quiet(c)) {
         mr_store_release(&c->state, MR_CORE_QUIET);
     }

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 
 #define WARM_TRIPS  200u
-#define PATIENCE_NS 50000000u /* where a CPU is taken by others, fewer trips must do */
+#define PATIENCE_NS 50000000u  /* where a CPU is taken by others, fewer trips must do, */
+#define MOST_NS     400000000u /* but some: both threads must once have run at the same time */
 #define STOP        UINT32_MAX
 
 /* One line: ping writes odd numbers, pong answers with the even one above. */
@@ -17,7 +18,7 @@ struct table {
     uint32_t trips MR_ALIGNED(MR_LINE_PAIR);
     uint32_t done;
     uint32_t *ticks;
-    uint64_t until;
+    uint64_t until, at_last;
 };
 
 static void *pong(void *arg)
@@ -39,7 +40,7 @@ static void *ping(void *arg)
 {
     struct table *t = arg;
     uint64_t before = mr_ticks();
-    for (uint32_t i = 0; i < t->trips + WARM_TRIPS && before < t->until; i++) {
+    for (uint32_t i = 0; i < t->trips + WARM_TRIPS && before < (t->done != 0 ? t->until : t->at_last); i++) {
         mr_store_release(&t->ball, 2 * i + 1);
         while (mr_load_acquire(&t->ball) != 2 * i + 2) {
             mr_pause();
@@ -63,7 +64,10 @@ static int by_size(const void *a, const void *b)
 double mr_core_round_trip_ns(uint32_t cpu_a, uint32_t cpu_b, uint32_t trips)
 {
     const struct mr_clock *clock = mr_clock_get();
-    struct table t = {.trips = trips, .until = mr_ticks() + mr_ns_to_ticks(clock, PATIENCE_NS)};
+    uint64_t now = mr_ticks();
+    struct table t = {.trips = trips,
+                      .until = now + mr_ns_to_ticks(clock, PATIENCE_NS),
+                      .at_last = now + mr_ns_to_ticks(clock, MOST_NS)};
     pthread_t a, b;
     double ns = -1;
     if (cpu_a == cpu_b || trips == 0 || (t.ticks = calloc(trips, sizeof *t.ticks)) == NULL) {

@@ -118,7 +118,8 @@ int bare_socket(const char *device, bool receive)
 void *bare_memory(size_t bytes)
 {
     bytes = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_POPULATE, -1, 0);
+    void *memory =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_POPULATE, -1, 0);
     if (memory == MAP_FAILED) {
         memory = aligned_alloc(HUGE_PAGE, bytes);
         if (memory == NULL) {
@@ -132,8 +133,9 @@ void *bare_memory(size_t bytes)
 
 int bare_report(const struct bare_options *o, const struct bare_total *t)
 {
-    printf("{\"mode\": \"%s\", \"frames\": %lu, \"seconds\": %.6f, \"cpu_ns\": %.0f, \"syscalls\": %lu, \"rearms\": %lu}\n",
-           o->mode, t->frames, seconds_of(CLOCK_MONOTONIC) - start_s, seconds_of(CLOCK_PROCESS_CPUTIME_ID) * 1e9, t->syscalls,
-           t->rearms);
+    printf("{\"mode\": \"%s\", \"frames\": %lu, \"seconds\": %.6f, ", o->mode, t->frames,
+           seconds_of(CLOCK_MONOTONIC) - start_s);
+    printf("\"cpu_ns\": %.0f, \"syscalls\": %lu, \"rearms\": %lu}\n", seconds_of(CLOCK_PROCESS_CPUTIME_ID) * 1e9,
+           t->syscalls, t->rearms);
     return 0;
 }

@@ -7,12 +7,12 @@
 #include <stdint.h>
 
 struct bare_options {
-    const char *mode;   /* bare_uring: "uring" or "mmsg" */
-    const char *from;   /* device to receive from */
-    const char *to;     /* device to send to */
-    double seconds;     /* end after this time */
-    uint64_t frames;    /* raw_sender: end after this many */
-    int cpu;            /* -1 = wherever */
+    const char *mode; /* bare_uring: "uring" or "mmsg" */
+    const char *from; /* device to receive from */
+    const char *to;   /* device to send to */
+    double seconds;   /* end after this time */
+    uint64_t frames;  /* raw_sender: end after this many */
+    int cpu;          /* -1 = wherever */
 };
 
 struct bare_total {

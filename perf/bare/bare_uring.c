@@ -1,5 +1,6 @@
-/* bare_uring: frames from one device to another without an engine: the shortest honest loop over AF_PACKET and io_uring,
- * for the engine to be measured against; with --mode mmsg by recvmmsg and sendmmsg, 32 a call, to measure this loop itself.
+/* bare_uring: frames from one device to another without an engine: the shortest honest loop over AF_PACKET and
+ * io_uring, for the engine to be measured against; with --mode mmsg by recvmmsg and sendmmsg, 32 a call, to measure
+ * this loop itself.
  *
  * uring: one multishot RECVMSG with aux data into provided buffers, SEND per frame from the very buffer, one enter per
  * pass. A buffer goes back when its send is complete. Frames whose aux data say that more had to be done (a VLAN tag to
@@ -74,8 +75,8 @@ static void arm(void)
 
 static void open_ring(int receive, int send)
 {
-    struct io_uring_params p = {.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
-                                         IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+    struct io_uring_params p = {.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                                         IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
                                 .cq_entries = CQ_ENTRIES};
     const int files[] = {receive, send};
     buffers = bare_memory(CHUNKS * sizeof(struct io_uring_buf));
@@ -156,8 +157,8 @@ static int receive_burst(int fd)
 {
     for (int i = 0; i < BURST; i++) {
         pieces[i] = (struct iovec){memory + (size_t)i * STRIDE + DATA, STRIDE - DATA};
-        messages[i].msg_hdr = (struct msghdr){.msg_iov = &pieces[i], .msg_iovlen = 1, .msg_control = controls[i],
-                                              .msg_controllen = CONTROL};
+        messages[i].msg_hdr = (struct msghdr){
+            .msg_iov = &pieces[i], .msg_iovlen = 1, .msg_control = controls[i], .msg_controllen = CONTROL};
     }
     total.syscalls++;
     return recvmmsg(fd, messages, BURST, MSG_WAITFORONE, NULL);

@@ -1,6 +1,6 @@
-/* raw_sender: 64-byte frames (60 without FCS) into a device as fast as sendmmsg takes them, for a bounded time and number:
- * the same sender for every forwarder that is compared. The frames carry an EtherType for experiments, which no kernel
- * answers, and are numbered. */
+/* raw_sender: 64-byte frames (60 without FCS) into a device as fast as sendmmsg takes them, for a bounded time and
+ * number: the same sender for every forwarder that is compared. The frames carry an EtherType for experiments, which no
+ * kernel answers, and are numbered. */
 #include "perf/bare/bare.h"
 
 #include <arpa/inet.h>

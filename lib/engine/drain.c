@@ -1,0 +1,86 @@
+/* drain.c: how a run ends.
+ *
+ * RX off on every core; once all say that nothing more comes in, wait until none of them holds a frame and none has moved
+ * one for two rounds of housekeeping on every core: then nothing is under way between them either. What does not leave
+ * within the patience is stopped and counted as such.
+ */
+#include "lib/engine/watch.h"
+
+#include <stdio.h>
+
+#define DRAIN_PATIENCE_NS 2000000000ull /* without any frame moving */
+
+static uint64_t received(const struct mr_engine *e)
+{
+    uint64_t sum = 0;
+    for (uint32_t p = 0; p < e->config->n_ports; p++) {
+        for (uint32_t q = 0; q < e->ports[p]->n_rxq; q++) {
+            sum += mr_counted(&e->ports[p]->rxq[q]->frames);
+        }
+    }
+    return sum;
+}
+
+/* The sources have ended; devices go on until nothing was received for linger_ns: what is on a wire may come back. */
+void mr_linger(struct mr_engine *e, struct mr_watch *w)
+{
+    uint64_t last_rx = UINT64_MAX, last_ns = mr_now_ns();
+    mr_cores_command(e, MR_COMMAND_SOURCES_OFF);
+    while (w->asked < 2 && mr_now_ns() - last_ns < w->options->linger_ns) {
+        uint64_t rx = received(e);
+        last_ns = rx != last_rx || mr_rx_left(e, true) != 0 ? mr_now_ns() : last_ns;
+        last_rx = rx;
+        mr_watch_listen(w, 1000000);
+    }
+}
+
+struct round {
+    uint64_t holding, moved;
+    uint32_t epoch[MR_CORES_MAX];
+};
+
+static void look(struct mr_engine *e, struct round *r)
+{
+    *r = (struct round){0};
+    for (uint32_t i = 0; i < e->plan->n_cores; i++) {
+        r->epoch[i] = mr_load_acquire(&e->cores[i]->epoch);
+        r->holding += mr_counted(&e->cores[i]->holding);
+        r->moved += mr_counted(&e->cores[i]->moved);
+    }
+}
+
+static bool two_rounds_later(const struct mr_engine *e, const struct round *then, const struct round *now)
+{
+    for (uint32_t i = 0; i < e->plan->n_cores; i++) {
+        if (now->epoch[i] - then->epoch[i] < 2) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void mr_drain(struct mr_engine *e, struct mr_watch *w)
+{
+    struct round then;
+    struct round now;
+    mr_cores_command(e, MR_COMMAND_RX_OFF);
+    look(e, &then);
+    uint64_t moved_ns = mr_now_ns();
+    while (w->asked < 2) {
+        mr_watch_listen(w, 200000);
+        look(e, &now);
+        if (now.moved != then.moved || now.holding != 0 || !mr_cores_reached(e, MR_CORE_QUIET)) {
+            moved_ns = now.moved != then.moved ? mr_now_ns() : moved_ns;
+            if (mr_now_ns() - moved_ns > DRAIN_PATIENCE_NS) {
+                snprintf(e->ended_by, sizeof e->ended_by, "drain gave up after 2 s without progress");
+                e->exit_code = MR_FAULT_RUN;
+                return;
+            }
+            then = now;
+        } else if (two_rounds_later(e, &then, &now)) {
+            return;
+        }
+    }
+    snprintf(e->ended_by, sizeof e->ended_by, "stopped by a second signal");
+    e->exit_code = 130;
+}

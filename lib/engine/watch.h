@@ -1,0 +1,38 @@
+/* watch.h: what the control thread's three parts share: control.c, watch.c, drain.c. Control thread only. */
+#ifndef MILLRACE_ENGINE_WATCH_H
+#define MILLRACE_ENGINE_WATCH_H
+
+#include "lib/engine/engine_parts.h"
+
+#include <signal.h>
+
+struct mr_watch {
+    const struct mr_run_options *options;
+    int signal_fd;
+    sigset_t old_mask;
+    uint32_t asked;       /* signals and stop_fd events so far: 1 drain, 2 stop at once */
+    uint64_t next_second; /* ns */
+    uint64_t interval_ns; /* when the last interval was noted */
+    struct mr_totals before;
+    struct mr_histogram *latency, *latency_before;
+};
+
+/* watch.c. mr_watch_open blocks the signals it takes, before any core starts. mr_watch_listen: wait so long, or until
+ * somebody asks. mr_watch: until somebody asks, the time is over, or nothing more can come. */
+int mr_watch_open(struct mr_watch *w, const struct mr_run_options *options, struct mr_error *err);
+void mr_watch_close(struct mr_watch *w);
+void mr_watch_listen(struct mr_watch *w, uint64_t ns);
+void mr_watch(struct mr_engine *e, struct mr_watch *w);
+
+/* mr_rx_left: receiving queues that may still deliver, all or those that are sources. */
+uint32_t mr_rx_left(const struct mr_engine *e, bool sources_only);
+
+/* drain.c */
+void mr_linger(struct mr_engine *e, struct mr_watch *w);
+void mr_drain(struct mr_engine *e, struct mr_watch *w);
+
+/* control.c: tell all cores; have all come so far? */
+void mr_cores_command(struct mr_engine *e, enum mr_command what);
+bool mr_cores_reached(struct mr_engine *e, uint32_t state);
+
+#endif
