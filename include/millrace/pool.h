@@ -73,8 +73,10 @@ uint32_t mr_pool_gather_side(struct mr_pool *p);
 /* mr_pool_side_free: any thread that is no core. Locked. */
 void mr_pool_side_free(struct mr_pool *p, const uint32_t *chunks, uint32_t n);
 
-/* mr_recycle_far: the general case of mr_recycle_put: chunks of several homes, or of a home of another core. */
+/* mr_recycle_far: the general case of mr_recycle_put: chunks of several homes. mr_recycle_overflow: aborts: more chunks
+ * came than the home has, so one was given back twice. */
 void mr_recycle_far(struct mr_recycle *r, const uint32_t *chunks, uint32_t n);
+void mr_recycle_overflow(const struct mr_ring *ring) __attribute__((noreturn, cold));
 
 /* Debug builds (MR_POOL_DEBUG): poison the data area of a freed chunk with 0xDB, check it when it is taken, and abort
  * naming the chunk when a chunk is freed twice or written after it was freed. Called by alloc and free. */
@@ -85,6 +87,18 @@ void mr_pool_debug_free(struct mr_pool *p, const uint32_t *chunks, uint32_t n);
 #ifdef __cplusplus
 }
 #endif
+
+/* Chunk numbers of a burst, in blocks of half a line: a call of memcpy costs more than the copying (one core, burst of
+ * 32, alloc and free: 1.3 times the rate). */
+static inline void mr_chunks_copy(uint32_t *to, const uint32_t *from, uint32_t n)
+{
+    for (; n >= 8; n -= 8, to += 8, from += 8) {
+        __builtin_memcpy(to, from, 8 * sizeof *to);
+    }
+    for (; n != 0; n--) {
+        *to++ = *from++;
+    }
+}
 
 /* mr_pool_take: owner. Make sure that `n` small chunks are on the free list, by gathering when it runs low; returns
  * how many of n there are. The caller takes them from the top itself: p->small.items[--p->small.count]. */
@@ -101,7 +115,7 @@ static inline uint32_t mr_pool_alloc(struct mr_pool *p, struct mr_stack *list, u
 {
     n = mr_pool_take(p, list, n);
     list->count -= n;
-    __builtin_memcpy(chunks, list->items + list->count, n * sizeof *chunks);
+    mr_chunks_copy(chunks, list->items + list->count, n);
 #ifdef MR_POOL_DEBUG
     mr_pool_debug_alloc(p, chunks, n);
 #endif
@@ -115,7 +129,7 @@ static inline void mr_pool_free(struct mr_pool *p, const uint32_t *chunks, uint3
     mr_pool_debug_free(p, chunks, n);
 #endif
     if (MR_LIKELY(p->big_first == p->end)) {
-        __builtin_memcpy(p->small.items + p->small.count, chunks, n * sizeof *chunks);
+        mr_chunks_copy(p->small.items + p->small.count, chunks, n);
         p->small.count += n;
         return;
     }
@@ -125,13 +139,33 @@ static inline void mr_pool_free(struct mr_pool *p, const uint32_t *chunks, uint3
     }
 }
 
-/* mr_recycle_put: send n chunks to their homes. One home that is one's own: straight onto its free list. */
+/* mr_recycle_send: n chunks of one home into its recycle ring, which holds all of them: a push cannot fail. */
+static inline void mr_recycle_send(struct mr_ring *ring, const uint32_t *chunks, uint32_t n)
+{
+    uint32_t done = 0;
+    while (done < n) {
+        void *span;
+        uint32_t k = mr_ring_reserve(ring, sizeof *chunks, n - done, &span);
+        if (MR_UNLIKELY(k == 0)) {
+            mr_recycle_overflow(ring);
+        }
+        mr_chunks_copy((uint32_t *)span, chunks + done, k);
+        mr_ring_advance(ring, k);
+        done += k;
+    }
+    mr_ring_publish(ring);
+}
+
+/* mr_recycle_put: send n chunks to their homes. With one home nobody asks which: straight onto its free list, or into
+ * its ring. */
 static inline void mr_recycle_put(struct mr_recycle *r, const uint32_t *chunks, uint32_t n)
 {
-    if (MR_LIKELY(r->n_homes == 1 && r->homes[0].own != NULL)) {
+    if (MR_UNLIKELY(r->n_homes != 1)) {
+        mr_recycle_far(r, chunks, n);
+    } else if (r->homes[0].own != NULL) {
         mr_pool_free(r->homes[0].own, chunks, n);
     } else {
-        mr_recycle_far(r, chunks, n);
+        mr_recycle_send(r->homes[0].ring, chunks, n);
     }
 }
 

@@ -87,18 +87,24 @@ static void note_interval(struct mr_engine *e, struct mr_watch *w, uint64_t now)
 
 /* ---- reasons to end ---- */
 
+static void ask(struct mr_watch *w, uint32_t times, const char *by)
+{
+    w->asked_by = w->asked == 0 ? by : w->asked_by;
+    w->asked += times;
+}
+
 /* Something asked to end: a signal, or the program by its descriptor. */
 static void hear(struct mr_watch *w, const struct pollfd *fds)
 {
     if (fds[0].revents & POLLIN) {
         struct signalfd_siginfo info;
         while (read(w->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
-            w->asked++;
+            ask(w, 1, "signal");
         }
     }
     if (fds[1].revents & (POLLIN | POLLHUP)) {
         char byte;
-        w->asked += read(fds[1].fd, &byte, 1) <= 0 ? 2 : 1; // the other end is gone: nobody could ask again
+        ask(w, read(fds[1].fd, &byte, 1) <= 0 ? 2 : 1, "program"); // the other end is gone: nobody could ask again
     }
 }
 
@@ -151,7 +157,7 @@ static bool nothing_more(const struct mr_engine *e, const struct mr_watch *w)
 static const char *why_end(const struct mr_engine *e, const struct mr_watch *w, uint64_t now, uint64_t end)
 {
     if (w->asked != 0) {
-        return "signal";
+        return w->asked_by;
     }
     if (now >= end) {
         return "time";

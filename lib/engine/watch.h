@@ -11,6 +11,7 @@ struct mr_watch {
     int signal_fd;
     sigset_t old_mask;
     uint32_t asked;       /* signals and stop_fd events so far: 1 drain, 2 stop at once */
+    const char *asked_by; /* the first: "signal" or "program" */
     uint64_t next_second; /* ns */
     uint64_t interval_ns; /* when the last interval was noted */
     struct mr_totals before;
