@@ -45,17 +45,26 @@ static inline void write_next(struct mr_memory_source *s, unsigned char *chunk, 
     next_flow(s, &s->flow, &s->sequence);
 }
 
-/* Shortest frames are copied from their flow's line; state in locals, where stores to frames cannot change it. */
+/* Shortest frames are copied from their flow's line. All that the loop needs stands in locals: stores to frames could
+ * change anything else, for all the compiler knows. */
 static void write_shortest(struct mr_memory_source *s, const uint32_t *chunks, uint32_t n, uint64_t now_ns)
 {
     unsigned char *base = s->q.port->base;
     const struct mr_flow_line *lines = s->memory->lines;
+    const uint32_t n_flows = s->memory->n_flows;
+    const uint32_t first_flow = s->first_flow;
+    const uint32_t stride = s->stride;
+    const bool paced = s->paced;
     uint32_t flow = s->flow;
     uint32_t sequence = s->sequence;
     for (uint32_t i = 0; i < n; i++) {
-        uint64_t ns = intended_ns(s, now_ns);
+        uint64_t ns = paced ? intended_ns(s, now_ns) : now_ns;
         mr_flow_line_write(&lines[flow], mr_chunk_at(base, chunks[i]) + MR_CHUNK_DATA, sequence, ns);
-        next_flow(s, &flow, &sequence);
+        flow += stride;
+        if (flow >= n_flows) {
+            flow = first_flow;
+            sequence++;
+        }
     }
     s->flow = flow;
     s->sequence = sequence;

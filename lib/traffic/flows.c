@@ -85,6 +85,6 @@ void mr_flow_line_init(struct mr_flow_line *line, struct mr_flows *t, const unsi
     }
     memset(line, 0, sizeof *line);
     memcpy(line->bytes, frame, t->eth_bytes + MR_LINE_SAME);
-    line->sum = mr_sum_fold((uint64_t)t->sum + flow + mr_flow_source_port(flow) + (front >> 32));
+    line->sum = __builtin_bswap16((uint16_t)mr_sum_fold((uint64_t)t->sum + flow + mr_flow_source_port(flow) + (front >> 32)));
     line->length = mr_flows_shortest(t);
 }

@@ -55,7 +55,7 @@ struct mr_flows {
 #define MR_LINE_SAME (MR_DATAGRAM_HEAD + 4u) /* behind the Ethernet header: IPv4, UDP, magic, flow */
 struct mr_flow_line {
     unsigned char bytes[56]; /* eth_bytes + MR_LINE_SAME of them */
-    uint32_t sum;            /* for the check: all but sequence and time */
+    uint32_t sum;            /* for the check: all but sequence and time, in memory's byte order */
     uint32_t length;         /* of such a frame; 0 = not made yet */
 } MR_ALIGNED(MR_CACHE_LINE);
 
@@ -174,6 +174,13 @@ static inline uint16_t mr_flow_check(const struct mr_flows *t, uint64_t front, u
     return (uint16_t)~mr_sum_fold(sum + mr_sum_halves(front) + mr_sum_halves(intended_ns));
 }
 
+/* mr_sum_whole: whether a ones' complement sum comes out as 0xffff: a multiple of 65535, found by multiplying with that
+ * number's inverse modulo 2^64. sum > 0. */
+static inline bool mr_sum_whole(uint64_t sum)
+{
+    return sum * 0xFFFEFFFEFFFEFFFFull <= UINT64_MAX / 65535;
+}
+
 static inline uint64_t mr_signature_front(uint32_t flow, uint32_t sequence)
 {
     return (uint64_t)MR_SIGNATURE_MAGIC << 48 | (uint64_t)flow << 32 | sequence;
@@ -206,10 +213,11 @@ static inline void mr_flow_write(struct mr_flows *t, unsigned char *to, uint32_t
     mr_put_be16(end + 16, mr_flow_check(t, front, intended_ns));
 }
 
-/* mr_flow_line_check: mr_flow_check for a shortest frame. */
-static inline uint16_t mr_flow_line_check(const struct mr_flow_line *line, uint32_t sequence, uint64_t intended_ns)
+/* mr_flow_line_sum: what the check of a shortest frame completes; sequence and time as they stand in memory, big-endian.
+ * A ones' complement sum does not mind the byte order, as long as it is the same for all words (RFC 1071, 2 B). */
+static inline uint64_t mr_flow_line_sum(const struct mr_flow_line *line, uint32_t sequence, uint64_t intended_ns)
 {
-    return (uint16_t)~mr_sum_fold((uint64_t)line->sum + sequence + mr_sum_halves(intended_ns));
+    return (uint64_t)line->sum + sequence + mr_sum_halves(intended_ns);
 }
 
 /* mr_flow_line_write: mr_flow_write for a shortest frame. */
@@ -217,11 +225,13 @@ static inline void mr_flow_line_write(const struct mr_flow_line *line, unsigned 
                                       uint64_t intended_ns)
 {
     unsigned char *end = to + line->length - MR_SIGNATURE_BYTES;
-    uint32_t swapped = __builtin_bswap32(sequence);
+    uint32_t raw_sequence = __builtin_bswap32(sequence);
+    uint64_t raw_ns = __builtin_bswap64(intended_ns);
+    uint16_t check = (uint16_t)~mr_sum_fold(mr_flow_line_sum(line, raw_sequence, raw_ns));
     __builtin_memcpy(to, line->bytes, sizeof line->bytes); // as one size; the signature overwrites what is too much
-    __builtin_memcpy(end + 4, &swapped, sizeof swapped);
-    mr_put_be64(end + 8, intended_ns);
-    mr_put_be16(end + 16, mr_flow_line_check(line, sequence, intended_ns));
+    __builtin_memcpy(end + 4, &raw_sequence, sizeof raw_sequence);
+    __builtin_memcpy(end + 8, &raw_ns, sizeof raw_ns);
+    __builtin_memcpy(end + 16, &check, sizeof check);
 }
 
 #endif

@@ -2,18 +2,13 @@
 
 enum { ADDRESSES = 12, ETHERTYPE_TAG = 0x8100 };
 
+#define ALWAYS_INLINE inline __attribute__((always_inline)) /* into code for another instruction set */
+
 enum verdict { ALTERED, FOREIGN };
 
 size_t mr_verify_seen_bytes(void)
 {
     return (MR_FLOWS_MAX + 1) * sizeof(struct mr_flow_seen);
-}
-
-void mr_verify_init(struct mr_verify *v, const struct mr_fill *fill, uint32_t expected_tag, void *seen,
-                    struct mr_histogram *latency)
-{
-    *v = (struct mr_verify){.expected_tag = expected_tag, .seen = (struct mr_flow_seen *)seen, .latency = latency};
-    mr_flows_init(&v->flows, fill, expected_tag, expected_tag);
 }
 
 static inline uint64_t load64(const unsigned char *p)
@@ -125,27 +120,50 @@ static bool fits_afresh(struct mr_verify *v, const unsigned char *frame, uint32_
     return true;
 }
 
-typedef uint64_t vector __attribute__((vector_size(16), aligned(1), may_alias));
+typedef uint64_t vector __attribute__((vector_size(32), aligned(1), may_alias));
 
-static inline vector differ_at(const unsigned char *a, const unsigned char *b)
+/* What is not the same in all shortest frames of a flow, as it stands in the frame, big-endian. */
+struct tail {
+    uint64_t intended_ns;
+    uint32_t sequence;
+    uint16_t check;
+};
+
+static inline struct tail tail_of(const unsigned char *end)
 {
-    return *(const vector *)a ^ *(const vector *)b;
+    struct tail t;
+    __builtin_memcpy(&t.sequence, end + 4, sizeof t.sequence);
+    __builtin_memcpy(&t.intended_ns, end + 8, sizeof t.intended_ns);
+    __builtin_memcpy(&t.check, end + 16, sizeof t.check);
+    return t;
 }
 
-/* A shortest frame that looks like the last one of its flow. What is the same ends 14 before the frame's end, with a
- * tag (50 bytes) and without (46): the last piece is compared from there, and overlaps. */
-static inline bool line_fits(const struct mr_flow_line *line, const unsigned char *frame, uint32_t length)
+/* GCC takes a vector of 32 bytes apart to look at it; one instruction does. */
+static ALWAYS_INLINE bool is_zero(vector v, bool avx2)
 {
-    const unsigned char *end = frame + length - MR_SIGNATURE_BYTES;
+#if defined(__x86_64__)
+    if (avx2) {
+        bool zero;
+        __asm__("vptest %1, %1" : "=@ccz"(zero) : "x"(v));
+        return zero;
+    }
+#endif
+    return !avx2 && (v[0] | v[1] | v[2] | v[3]) == 0;
+}
+
+/* A shortest frame that looks like the last one of its flow: all before the sequence is the same, 46 bytes, with a tag
+ * 50, and the check fits. A check of 0xffff would fit where 0 is meant, and is not what was written. */
+static ALWAYS_INLINE bool line_fits(const struct mr_flow_line *line, const unsigned char *frame, uint32_t length,
+                                    struct tail t, bool avx2)
+{
     if (length != line->length) {
         return false;
     }
-    uint32_t last = length - MR_SIGNATURE_BYTES + 4 - 16;
-    vector differ = differ_at(frame, line->bytes) | differ_at(frame + 16, line->bytes + 16) |
-                    differ_at(frame + 30, line->bytes + 30) | differ_at(frame + last, line->bytes + last);
-    uint32_t sequence = __builtin_bswap32(load32(end + 4));
-    return (differ[0] | differ[1]) == 0 &&
-           mr_get_be16(end + 16) == mr_flow_line_check(line, sequence, mr_get_be64(end + 8));
+    uint32_t last = length - MR_SIGNATURE_BYTES + 4 - sizeof(vector);
+    vector differ = (*(const vector *)frame ^ *(const vector *)line->bytes) |
+                    (*(const vector *)(frame + last) ^ *(const vector *)(line->bytes + last));
+    uint64_t sum = mr_flow_line_sum(line, t.sequence, t.intended_ns) + t.check;
+    return is_zero(differ, avx2) && mr_sum_whole(sum) && t.check != 0xffff;
 }
 
 static void mark(struct mr_flow_seen *s, uint32_t sequence, bool missing)
@@ -199,9 +217,9 @@ static bool out_of_order(struct mr_verify *v, struct mr_flow_seen *s, uint32_t s
     return true;
 }
 
-static inline bool note_sequence(struct mr_verify *v, uint32_t flow, uint32_t sequence)
+/* Whether it comes for the first time, as far as known. */
+static ALWAYS_INLINE bool note_sequence(struct mr_verify *v, struct mr_flow_seen *s, uint32_t sequence)
 {
-    struct mr_flow_seen *s = &v->seen[flow];
     if (MR_UNLIKELY(s->expected != sequence)) {
         return out_of_order(v, s, sequence);
     }
@@ -209,51 +227,88 @@ static inline bool note_sequence(struct mr_verify *v, uint32_t flow, uint32_t se
     return true;
 }
 
-static void settle_latency(struct mr_verify *v, uint64_t now_ns)
+/* Frames in a row that were meant for one instant, big-endian. */
+static void note_latency(struct mr_verify *v, uint64_t intended_ns, uint32_t frames, uint64_t now_ns)
 {
-    if (v->latency != NULL && v->run_frames != 0) {
-        int64_t ns = (int64_t)(now_ns - v->run_ns);
+    if (v->latency != NULL && frames != 0) {
+        int64_t ns = (int64_t)(now_ns - __builtin_bswap64(intended_ns));
         uint64_t late_ns = ns > 0 ? (uint64_t)ns : 0; // two cores' clocks may differ by little
-        mr_histogram_add(v->latency, late_ns, v->run_frames);
+        mr_histogram_add(v->latency, late_ns, frames);
     }
-    v->run_frames = 0;
 }
 
-static inline void note_latency(struct mr_verify *v, uint64_t intended_ns, uint64_t now_ns)
-{
-    if (intended_ns != v->run_ns) {
-        settle_latency(v, now_ns);
-        v->run_ns = intended_ns;
-    }
-    v->run_frames++;
-}
-
-static void count_broken(struct mr_verify *v, const unsigned char *frame, uint32_t length, uint32_t *home)
+/* Returns whether it came back to the source that made it: what is altered did, what is foreign has none. */
+static bool count_broken(struct mr_verify *v, const unsigned char *frame, uint32_t length)
 {
     enum verdict verdict = judge_broken(v, frame, length);
     mr_count(verdict == ALTERED ? &v->counts.altered : &v->counts.foreign, 1);
-    *home += verdict == ALTERED;
+    return verdict == ALTERED;
 }
 
-uint32_t mr_verify_burst(struct mr_verify *v, void *base, const struct mr_frame *frames, uint32_t n, uint64_t now_ns)
+static ALWAYS_INLINE uint32_t verify(struct mr_verify *v, void *base, const struct mr_frame *frames, uint32_t n,
+                                     uint64_t now_ns, bool avx2)
 {
-    uint32_t home = 0;
+    struct mr_flow_seen *seen = v->seen;
+    const struct mr_frame *end = frames + n;
+    const struct mr_frame *run = frames; // since when frames were meant for one instant
+    uint64_t run_ns = 0;
+    uint32_t strangers = 0;
     uint32_t broken = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        const unsigned char *frame = mr_frame_data(base, &frames[i]);
-        uint32_t length = frames[i].length;
-        const unsigned char *end = frame + length - MR_SIGNATURE_BYTES;
-        bool whole = length >= MR_FRAME_MIN + MR_DATAGRAM_MIN;
-        if (MR_UNLIKELY(!whole || (!line_fits(&v->seen[flow_of(frame, length)].line, frame, length) &&
-                                   !fits_afresh(v, frame, length)))) {
-            count_broken(v, frame, length, &home);
+    for (const struct mr_frame *f = frames; f != end; f++) {
+        const unsigned char *frame = mr_frame_data(base, f);
+        uint32_t length = f->length;
+        struct mr_flow_seen *s = &seen[flow_of(frame, length)]; // of a short one: by what stands in the headroom
+        struct tail t = tail_of(frame + length - MR_SIGNATURE_BYTES);
+        if (MR_UNLIKELY(!line_fits(&s->line, frame, length, t, avx2) && !fits_afresh(v, frame, length))) {
+            note_latency(v, run_ns, (uint32_t)(f - run), now_ns);
+            run = f + 1;
             broken++;
+            strangers += !count_broken(v, frame, length);
             continue;
         }
-        home += note_sequence(v, flow_of(frame, length), __builtin_bswap32(load32(end + 4)));
-        note_latency(v, mr_get_be64(end + 8), now_ns);
+        if (MR_UNLIKELY(!note_sequence(v, s, __builtin_bswap32(t.sequence)))) {
+            strangers++;
+        }
+        if (MR_UNLIKELY(t.intended_ns != run_ns)) {
+            note_latency(v, run_ns, (uint32_t)(f - run), now_ns);
+            run_ns = t.intended_ns;
+            run = f;
+        }
     }
     mr_count(&v->counts.verified, n - broken);
-    settle_latency(v, now_ns);
-    return home;
+    note_latency(v, run_ns, (uint32_t)(end - run), now_ns);
+    return n - strangers;
+}
+
+static uint32_t verify_plain(struct mr_verify *v, void *base, const struct mr_frame *frames, uint32_t n, uint64_t now_ns)
+{
+    return verify(v, base, frames, n, now_ns, false);
+}
+
+#if defined(__x86_64__)
+/* The same with vectors of 32 bytes: a seventh faster (AMD Zen 4), and every machine that forwards packets has them. */
+__attribute__((target("avx2"))) static uint32_t verify_avx2(struct mr_verify *v, void *base, const struct mr_frame *frames,
+                                                            uint32_t n, uint64_t now_ns)
+{
+    return verify(v, base, frames, n, now_ns, true);
+}
+
+static bool has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2");
+}
+#else
+#define verify_avx2 verify_plain
+static bool has_avx2(void)
+{
+    return false;
+}
+#endif
+
+void mr_verify_init(struct mr_verify *v, const struct mr_fill *fill, uint32_t expected_tag, void *seen,
+                    struct mr_histogram *latency)
+{
+    *v = (struct mr_verify){.expected_tag = expected_tag, .seen = (struct mr_flow_seen *)seen, .latency = latency};
+    v->burst = has_avx2() ? verify_avx2 : verify_plain;
+    mr_flows_init(&v->flows, fill, expected_tag, expected_tag);
 }

@@ -40,10 +40,10 @@ struct mr_verify_counts {
 };
 
 struct mr_verify {
+    /* by what this CPU can; see mr_verify_burst */
+    uint32_t (*burst)(struct mr_verify *v, void *base, const struct mr_frame *frames, uint32_t n, uint64_t now_ns);
     struct mr_flows flows;      /* what the last verified frame looked like: its tag, its length */
     uint32_t expected_tag;      /* every frame must carry it; 0 = the one it was made with, or none */
-    uint32_t run_frames;        /* frames meant for run_ns and not yet in the histogram */
-    uint64_t run_ns;
     struct mr_flow_seen *seen;  /* by flow */
     struct mr_histogram *latency; /* ns, from the intended time; may be NULL */
     struct mr_verify_counts counts;
@@ -59,12 +59,16 @@ size_t mr_verify_seen_bytes(void);
 void mr_verify_init(struct mr_verify *v, const struct mr_fill *fill, uint32_t expected_tag, void *seen,
                     struct mr_histogram *latency);
 
-/* mr_verify_burst: look at n frames that arrived at now_ns. Returns how many came back to the source that made them: all
- * but foreign ones, duplicates and late ones. */
-uint32_t mr_verify_burst(struct mr_verify *v, void *base, const struct mr_frame *frames, uint32_t n, uint64_t now_ns);
-
 #ifdef __cplusplus
 }
 #endif
+
+/* mr_verify_burst: look at n frames that arrived at now_ns. Returns how many came back to the source that made them: all
+ * but foreign ones, duplicates and late ones. */
+static inline uint32_t mr_verify_burst(struct mr_verify *v, void *base, const struct mr_frame *frames, uint32_t n,
+                                       uint64_t now_ns)
+{
+    return v->burst(v, base, frames, n, now_ns);
+}
 
 #endif
