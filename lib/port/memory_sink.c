@@ -22,8 +22,10 @@ uint32_t mr_memory_tx_burst(struct mr_txq *q, const struct mr_frame *frames, uin
     uint32_t home = n;
     if (s->verifies) {
         home = mr_verify_burst(&s->verify, q->port->base, frames, n, mr_memory_ns(&s->memory->clock, q->now));
+        __atomic_store_n(&q->bytes, s->verify.bytes, __ATOMIC_RELAXED);
+    } else {
+        mr_count(&q->bytes, bytes_of(frames, n));
     }
-    mr_count(&q->bytes, bytes_of(frames, n));
     mr_count(&q->frames, n);
     __atomic_store_n(&s->returned->frames, s->returned->frames + home, __ATOMIC_RELEASE);
     return n;

@@ -254,9 +254,11 @@ static ALWAYS_INLINE uint32_t verify(struct mr_verify *v, void *base, const stru
     uint64_t run_ns = 0;
     uint32_t strangers = 0;
     uint32_t broken = 0;
+    uint64_t bytes = 0;
     for (const struct mr_frame *f = frames; f != end; f++) {
         const unsigned char *frame = mr_frame_data(base, f);
         uint32_t length = f->length;
+        bytes += length;
         struct mr_flow_seen *s = &seen[flow_of(frame, length)]; // of a short one: by what stands in the headroom
         struct tail t = tail_of(frame + length - MR_SIGNATURE_BYTES);
         if (MR_UNLIKELY(!line_fits(&s->line, frame, length, t, avx2) && !fits_afresh(v, frame, length))) {
@@ -276,6 +278,7 @@ static ALWAYS_INLINE uint32_t verify(struct mr_verify *v, void *base, const stru
         }
     }
     mr_count(&v->counts.verified, n - broken);
+    v->bytes += bytes;
     note_latency(v, run_ns, (uint32_t)(end - run), now_ns);
     return n - strangers;
 }

@@ -46,6 +46,7 @@ struct mr_verify {
     uint32_t expected_tag;      /* every frame must carry it; 0 = the one it was made with, or none */
     struct mr_flow_seen *seen;  /* by flow */
     struct mr_histogram *latency; /* ns, from the intended time; may be NULL */
+    uint64_t bytes;             /* of all frames looked at: the lengths are in hand here */
     struct mr_verify_counts counts;
 };
 
