@@ -111,7 +111,7 @@ static inline uint32_t flow_of(const unsigned char *frame, uint32_t length)
 /* Not as its flow's last shortest frame: looked at in full, and remembered if it is one. */
 static bool fits_afresh(struct mr_verify *v, const unsigned char *frame, uint32_t length)
 {
-    if (!fits(v, frame, length)) {
+    if (length < MR_FRAME_MIN + MR_DATAGRAM_MIN || !fits(v, frame, length)) {
         return false;
     }
     if (length == mr_flows_shortest(&v->flows)) {

@@ -103,11 +103,20 @@ case_one_cpu() {
     grep -q "share CPU $cpu" "$dir/out" || fail "$case: does not say that source and pipeline share a CPU"
 }
 
+# A thousand frames have come to left; a lab may have waited for a second until the kernel gave its devices a carrier.
+under_way() {
+    holder=$(holders forwarder) && [ -n "$holder" ] &&
+        nsenter --net="/proc/$holder/ns/net" awk '$1 == "left:" && $3 > 1000 { found = 1 } END { exit !found }' /proc/net/dev
+} 2>/dev/null
+
 # during SIDE COMMAND…: the command in one of the namespaces, in the middle of a run. Its exit code: code.
 during() {
     "$millrace" lab --for 2s --rate 5kpps --work l2 --json "$dir/doc" --quiet 2>"$dir/err" &
     pid=$!
-    sleep 1
+    for try in $(seq 250); do
+        under_way && break
+        sleep 0.02
+    done
     side=$1
     shift
     nsenter --net="/proc/$(holders "$side")/ns/net" sh -c "$*" || fail "$case: cannot $*"
