@@ -13,9 +13,7 @@ static const struct verb {
     int (*main)(int argc, char **argv);
     const char *summary;
 } verbs[] = {
-#ifdef MILLRACE_LAB
     {"lab", verb_lab, "make a private network, run the pipeline in it, account for every frame"},
-#endif
     {"run", verb_run, "run a configuration until a signal, a time, or the end of its sources"},
     {"plan", verb_plan, "show what a configuration would run, and why; starts nothing"},
     {"drivers", verb_drivers, "the drivers: built in, usable here, or why not"},
