@@ -2,13 +2,14 @@
  *
  * RX off on every core; once all say that nothing more comes in, wait until none of them holds a frame and none has moved
  * one for two rounds of housekeeping on every core: then nothing is under way between them either. What does not leave
- * within the patience is stopped and counted as such.
+ * within the patience is stopped and counted as such; a core that somebody keeps from running is waited for.
  */
 #include "lib/engine/watch.h"
 
 #include <stdio.h>
 
 #define DRAIN_PATIENCE_NS 2000000000ull /* without any frame moving */
+enum { DRAIN_ROUNDS = 1000 };           /* that every core has made meanwhile: a tenth of a second of its own time */
 
 static uint64_t received(const struct mr_engine *e)
 {
@@ -35,13 +36,13 @@ void mr_linger(struct mr_engine *e, struct mr_watch *w)
 }
 
 struct round {
-    uint64_t holding, moved;
+    uint64_t ns, holding, moved;
     uint32_t epoch[MR_CORES_MAX];
 };
 
 static void look(struct mr_engine *e, struct round *r)
 {
-    *r = (struct round){0};
+    *r = (struct round){.ns = mr_now_ns()};
     for (uint32_t i = 0; i < e->plan->n_cores; i++) {
         r->epoch[i] = mr_load_acquire(&e->cores[i]->epoch);
         r->holding += mr_counted(&e->cores[i]->holding);
@@ -49,37 +50,46 @@ static void look(struct mr_engine *e, struct round *r)
     }
 }
 
-static bool two_rounds_later(const struct mr_engine *e, const struct round *then, const struct round *now)
+static bool rounds_later(const struct mr_engine *e, const struct round *then, const struct round *now, uint32_t rounds)
 {
     for (uint32_t i = 0; i < e->plan->n_cores; i++) {
-        if (now->epoch[i] - then->epoch[i] < 2) {
+        if (now->epoch[i] - then->epoch[i] < rounds) {
             return false;
         }
     }
     return true;
 }
 
+/* Frames are inside, and none has moved since `moved`. */
+static bool out_of_patience(const struct mr_engine *e, const struct round *moved, const struct round *now)
+{
+    return now->ns - moved->ns > DRAIN_PATIENCE_NS && rounds_later(e, moved, now, DRAIN_ROUNDS);
+}
+
 void mr_drain(struct mr_engine *e, struct mr_watch *w)
 {
-    struct round then;
+    struct round moved; // when a frame was last seen to have moved
+    struct round then;  // when something was last seen inside
     struct round now;
     mr_cores_command(e, MR_COMMAND_RX_OFF);
     look(e, &then);
-    uint64_t moved_ns = mr_now_ns();
+    moved = then;
     while (w->asked < 2) {
         mr_watch_listen(w, 200000);
         look(e, &now);
-        if (now.moved != then.moved || now.holding != 0 || !mr_cores_reached(e, MR_CORE_QUIET)) {
-            moved_ns = now.moved != then.moved ? mr_now_ns() : moved_ns;
-            if (mr_now_ns() - moved_ns > DRAIN_PATIENCE_NS) {
-                snprintf(e->ended_by, sizeof e->ended_by, "drain gave up after 2 s without progress");
-                e->exit_code = MR_FAULT_RUN;
+        moved = now.moved != then.moved ? now : moved;
+        if (now.moved == then.moved && now.holding == 0 && mr_cores_reached(e, MR_CORE_QUIET)) {
+            if (rounds_later(e, &then, &now, 2)) {
                 return;
             }
-            then = now;
-        } else if (two_rounds_later(e, &then, &now)) {
+            continue;
+        }
+        if (out_of_patience(e, &moved, &now)) {
+            snprintf(e->ended_by, sizeof e->ended_by, "drain gave up after 2 s without progress");
+            e->exit_code = MR_FAULT_RUN;
             return;
         }
+        then = now;
     }
     snprintf(e->ended_by, sizeof e->ended_by, "stopped by a second signal");
     e->exit_code = 130;
