@@ -195,7 +195,7 @@ static uint32_t chunks_back(struct mr_port *port, uint32_t *chunks, uint32_t n)
 /* ---- telling ---- */
 
 struct sums {
-    uint64_t tp_packets, tp_drops, left, no_buffers, cq_full, other, retagged, copied_small;
+    uint64_t tp_packets, tp_drops, left, undescribed, no_buffers, cq_full, other, retagged, copied_small;
 };
 
 static struct sums sum(const struct mr_port *port)
@@ -206,6 +206,7 @@ static struct sums sum(const struct mr_port *port)
         s.tp_packets += q->tp_packets;
         s.tp_drops += q->tp_drops;
         s.left += mr_counted(&q->left_in_socket);
+        s.undescribed += mr_counted(&q->undescribed);
         s.no_buffers += mr_counted(&q->rearms_no_buffers);
         s.cq_full += mr_counted(&q->rearms_cq_full);
         s.other += mr_counted(&q->rearms_other);
@@ -225,6 +226,7 @@ static void stats(struct mr_port *port, struct mr_outsides *out)
         mr_outside_add(out, "tp_packets", s.tp_packets, NULL, false);
         mr_outside_add(out, "tp_drops", s.tp_drops, NULL, true);
         mr_outside_add(out, "left_in_socket", s.left, NULL, true);
+        mr_outside_add(out, "undescribed_offload", s.undescribed, NULL, true);
         mr_outside_add(out, "rearms_no_buffers", s.no_buffers, NULL, false);
         mr_outside_add(out, "rearms_cq_full", s.cq_full, NULL, false);
         mr_outside_add(out, "rearms_other", s.other, NULL, false);

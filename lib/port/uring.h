@@ -68,6 +68,7 @@ struct mr_uring_rxq {
     uint64_t retagged;       /* frames whose VLAN tag was put back */
     uint64_t copied_small;   /* offload: super: frames moved into a small chunk */
     uint64_t left_in_socket; /* accepted by the socket, never received */
+    uint64_t undescribed;    /* accepted, then thrown away: a virtio_net_hdr has no word for the frame's offload */
     int last_error;          /* behind rearms_other, errno */
     /* control */
     uint64_t tp_packets, tp_drops; /* PACKET_STATISTICS, summed up: reading resets them */
@@ -100,7 +101,8 @@ struct mr_uring {
 struct mr_uring_port {
     struct mr_port *port;
     int ifindex;
-    uint32_t fanout; /* group of the receiving sockets, when there are several queues */
+    uint16_t fanout; /* group of the receiving sockets, when there are several queues; any number, 0 is one too */
+    bool has_fanout;
     bool open;
 };
 

@@ -219,7 +219,9 @@ static void receive(struct mr_uring_rxq *q, uint32_t number, uint32_t result)
     q->ready[(q->ready_head + q->q.ready++) & (q->ready_capacity - 1)] = f;
 }
 
-/* The request has ended: by our wish, because buffers or the completion queue ran out, or by an error of the socket. */
+/* The request has ended: by our wish, because buffers or the completion queue ran out, or by an error of the socket. Of
+ * these, EINVAL cost a frame: the kernel cannot write a virtio_net_hdr for each kind of super-frame (before Linux 6.2 not
+ * for UDP's), and finds that out when the frame is off the queue. */
 static void ended(struct mr_uring_rxq *q, int result)
 {
     q->armed = false;
@@ -228,6 +230,7 @@ static void ended(struct mr_uring_rxq *q, int result)
     } else if (result >= 0) {
         mr_count(&q->rearms_cq_full, 1);
     } else if (result != -ECANCELED) {
+        mr_count(&q->undescribed, q->vnet && result == -EINVAL);
         mr_count(&q->rearms_other, 1);
         __atomic_store_n(&q->last_error, -result, __ATOMIC_RELAXED);
     }

@@ -87,6 +87,8 @@ void mr_uring_count_left(struct mr_uring_rxq *q)
     while (q->valve_closed) {
         if (recv(q->fd, bytes, sizeof bytes, MSG_DONTWAIT) >= 0) {
             mr_count(&q->left_in_socket, 1);
+        } else if (errno == EINVAL && q->vnet) { // off the queue all the same
+            mr_count(&q->undescribed, 1);
         } else if (errno != ENETDOWN) { // told once, before what waits behind it
             return;
         }
@@ -138,14 +140,16 @@ static int join_fanout(struct mr_uring_port *p, int fd)
     if (p->port->n_rxq < 2) {
         return 0;
     }
-    bool first = p->fanout == 0;
+    bool first = !p->has_fanout;
     value = first ? (PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_UNIQUEID) << 16 : PACKET_FANOUT_HASH << 16 | p->fanout;
     if (setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &value, sizeof value) != 0) {
         return -errno;
     }
-    if (first && getsockopt(fd, SOL_PACKET, PACKET_FANOUT, &value, &size) == 0) {
-        p->fanout = value & 0xffff;
+    if (first && getsockopt(fd, SOL_PACKET, PACKET_FANOUT, &value, &size) != 0) {
+        return -errno;
     }
+    p->fanout = value & 0xffff;
+    p->has_fanout = true;
     return 0;
 }
 
