@@ -11,7 +11,7 @@
 /* Drop reasons: word (JSON key and metric name), text. A frame that dies inside the engine is counted under exactly one.
  * Losses outside the engine (socket buffer full, device) are a port's `outside` counters, by the kernel's own names. */
 #define MR_DROP_REASONS(X)                                                                                             \
-    X(too_long, "longer than its chunk holds")                                                                         \
+    X(too_long, "longer than its chunk holds; memory.chunk_bytes: 4096, offload: super, or a lower MTU at the peer")  \
     X(runt, "shorter than an Ethernet header")                                                                         \
     X(partial_checksum, "partial checksum on a port with offload: none; set offload: checksum, or tx off at the peer")  \
     X(super_frame, "super-frame on a port without offload: super; set offload: super, or tso off at the peer")          \

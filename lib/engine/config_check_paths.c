@@ -238,13 +238,30 @@ static int check_idle_keys(const struct mr_check *c, uint32_t i)
     return 0;
 }
 
+/* Two ports that receive from one device would have every frame twice. */
+static int check_device_once(const struct mr_check *c, uint32_t i)
+{
+    const struct mr_port_config *port = &c->cfg->ports[i];
+    char at[MR_CHECK_PATH];
+    for (uint32_t k = 0; k < i && port->device[0] != 0 && stands_in(c->cfg, i, false); k++) {
+        if (strcmp(c->cfg->ports[k].device, port->device) == 0 && stands_in(c->cfg, k, false)) {
+            return mr_check_fail(c, mr_check_path(at, "ports", i, "device"),
+                                 "port %s receives from %.60s already, and every frame would come twice; name another "
+                                 "device, or set queues for several cores",
+                                 c->cfg->ports[k].name, port->device);
+        }
+    }
+    return 0;
+}
+
 int mr_check_sources(const struct mr_check *c)
 {
     char at[MR_CHECK_PATH];
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < c->cfg->n_ports; i++) {
         struct mr_port_config *port = &c->cfg->ports[i];
-        if (strcmp(port->driver, "memory") != 0) {
+        rc = check_device_once(c, i);
+        if (rc < 0 || strcmp(port->driver, "memory") != 0) {
             continue;
         }
         mr_check_path(at, "ports", i, "source");

@@ -106,6 +106,7 @@ static int start_cores(struct mr_engine *e, struct mr_error *err)
             return err->code;
         }
     }
+    mr_cores_command(e, MR_COMMAND_RUN);
     return 0;
 }
 

@@ -199,6 +199,14 @@ static void detach(struct mr_core *c)
     }
 }
 
+/* All cores start together: one that worked before the others would fill rings that nobody empties. */
+static void wait_for_start(const struct mr_core *c)
+{
+    while (mr_load_acquire(&c->command) == MR_COMMAND_WAIT) {
+        sched_yield();
+    }
+}
+
 void *mr_core_main(void *arg)
 {
     struct mr_core *c = (struct mr_core *)arg;
@@ -207,6 +215,7 @@ void *mr_core_main(void *arg)
         return NULL;
     }
     mr_store_release(&c->state, MR_CORE_RUNNING);
+    wait_for_start(c);
     loop(c);
     detach(c);
     mr_usage_thread(&c->usage);

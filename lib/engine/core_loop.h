@@ -15,7 +15,7 @@
 
 #include <pthread.h>
 
-enum mr_command { MR_COMMAND_RUN, MR_COMMAND_SOURCES_OFF, MR_COMMAND_RX_OFF, MR_COMMAND_STOP };
+enum mr_command { MR_COMMAND_WAIT, MR_COMMAND_RUN, MR_COMMAND_SOURCES_OFF, MR_COMMAND_RX_OFF, MR_COMMAND_STOP };
 enum mr_core_state { MR_CORE_NEW, MR_CORE_RUNNING, MR_CORE_QUIET, MR_CORE_ENDED, MR_CORE_FAILED };
 
 #define MR_IO_MAX 8u /* drivers with something to share on one core */

@@ -86,10 +86,16 @@ static struct mr_io *io_of(struct mr_engine *e, const struct mr_driver *driver, 
     return NULL;
 }
 
+/* Where memory for a core shall lie; -1 = anywhere. */
+static int node_of(const struct mr_engine *e, uint32_t core)
+{
+    return e->config->numa == MR_NUMA_OFF ? -1 : e->plan->cores[core].node;
+}
+
 /* What one driver's queues on one core add up to. */
 static bool io_needed(struct mr_engine *e, const struct mr_driver *driver, uint32_t core, struct mr_io_setup *setup)
 {
-    *setup = (struct mr_io_setup){.core = core, .node = e->plan->cores[core].node};
+    *setup = (struct mr_io_setup){.core = core, .node = node_of(e, core)};
     for (uint32_t i = 0; i < e->plan->n_stages; i++) {
         const struct mr_plan_stage *s = &e->plan->stages[i];
         const struct mr_port_config *port = &e->config->ports[s->port];
@@ -142,11 +148,11 @@ static void plan_queues(struct mr_engine *e, uint8_t number, struct mr_port_setu
         if (s->kind == MR_STAGE_RX) {
             setup->rx_pool[s->queue] = e->cores[s->core]->pool;
             setup->rx_io[s->queue] = io_of(e, driver, s->core);
-            setup->rx_node[s->queue] = e->plan->cores[s->core].node;
+            setup->rx_node[s->queue] = node_of(e, s->core);
             setup->n_rxq++;
         } else {
             setup->tx_io[s->queue] = io_of(e, driver, s->core);
-            setup->tx_node[s->queue] = e->plan->cores[s->core].node;
+            setup->tx_node[s->queue] = node_of(e, s->core);
             setup->n_txq++;
         }
     }

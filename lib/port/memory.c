@@ -1,6 +1,7 @@
 /* memory.c: the memory driver: a source and a sink without a device. What they are is told in memory.h. */
 #include "lib/port/memory.h"
 #include "lib/sys/clock.h"
+#include "lib/sys/node.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -61,7 +62,7 @@ static int open_queues(struct mr_memory *m, const struct mr_port_setup *setup, s
 {
     struct mr_port *port = m->port;
     for (uint32_t i = 0; i < setup->n_rxq; i++) {
-        struct mr_memory_source *s = aligned(sizeof *s);
+        struct mr_memory_source *s = mr_node_alloc(sizeof *s, setup->rx_node[i]);
         if (s == NULL) {
             return -ENOMEM;
         }
@@ -72,7 +73,7 @@ static int open_queues(struct mr_memory *m, const struct mr_port_setup *setup, s
         }
     }
     for (uint32_t i = 0; i < setup->n_txq; i++) {
-        struct mr_memory_sink *s = aligned(sizeof *s);
+        struct mr_memory_sink *s = mr_node_alloc(sizeof *s, setup->tx_node[i]);
         if (s == NULL) {
             return -ENOMEM;
         }
@@ -159,10 +160,12 @@ static void destroy(struct mr_port *port)
 {
     struct mr_memory *m = port->state;
     for (uint32_t i = 0; i < MR_QUEUES_MAX; i++) {
-        free(port->rxq[i] == NULL ? NULL : MR_CONTAINER_OF(port->rxq[i], struct mr_memory_source, q));
+        if (port->rxq[i] != NULL) {
+            mr_node_free(MR_CONTAINER_OF(port->rxq[i], struct mr_memory_source, q), sizeof(struct mr_memory_source));
+        }
         if (port->txq[i] != NULL) {
             mr_memory_sink_fini(MR_CONTAINER_OF(port->txq[i], struct mr_memory_sink, q));
-            free(MR_CONTAINER_OF(port->txq[i], struct mr_memory_sink, q));
+            mr_node_free(MR_CONTAINER_OF(port->txq[i], struct mr_memory_sink, q), sizeof(struct mr_memory_sink));
         }
         port->rxq[i] = NULL;
         port->txq[i] = NULL;

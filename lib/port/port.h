@@ -104,7 +104,7 @@ struct mr_port_setup {
     struct mr_pool *rx_pool[MR_QUEUES_MAX];
     struct mr_io *rx_io[MR_QUEUES_MAX];
     struct mr_io *tx_io[MR_QUEUES_MAX];
-    int rx_node[MR_QUEUES_MAX], tx_node[MR_QUEUES_MAX]; /* memory node of the queue's core */
+    int rx_node[MR_QUEUES_MAX], tx_node[MR_QUEUES_MAX]; /* of the queue's core, for its memory; -1 = anywhere */
     uint32_t tx_ring_frames; /* frames that may be under way per sending queue, a power of two */
     struct mr_port *const *ports; /* all ports of the engine, those opened so far non-NULL, ordered by number */
     uint32_t n_ports;

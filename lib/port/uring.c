@@ -1,17 +1,12 @@
 /* uring.c: the io_uring driver: an interface by AF_PACKET, received and sent by one io_uring per core. */
 #include "lib/port/uring.h"
+#include "lib/sys/node.h"
 
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-static void *aligned(size_t bytes)
-{
-    void *p = aligned_alloc(MR_LINE_PAIR, (bytes + MR_LINE_PAIR - 1) / MR_LINE_PAIR * MR_LINE_PAIR);
-    return p == NULL ? NULL : memset(p, 0, bytes);
-}
 
 static struct mr_uring_rxq *rxq_of(const struct mr_port *port, uint32_t i)
 {
@@ -39,7 +34,7 @@ static int not_registered(const struct mr_port *port, int rc, struct mr_error *e
 static int open_rxq(struct mr_uring_port *p, const struct mr_port_setup *setup, uint32_t i, struct mr_error *err)
 {
     struct mr_port *port = p->port;
-    struct mr_uring_rxq *q = aligned(sizeof *q);
+    struct mr_uring_rxq *q = mr_node_alloc(sizeof *q, setup->rx_node[i]);
     if (q == NULL) {
         return no_memory(port, err);
     }
@@ -49,7 +44,7 @@ static int open_rxq(struct mr_uring_port *p, const struct mr_port_setup *setup, 
     q->q.io = setup->rx_io[i];
     q->q.pool = setup->rx_pool[i];
     port->rxq[i] = &q->q;
-    if (mr_uring_rx_init(q, port->config) < 0) {
+    if (mr_uring_rx_init(q, port->config, setup->rx_node[i]) < 0) {
         return no_memory(port, err);
     }
     int rc = mr_uring_rx_socket(p, q, err);
@@ -63,7 +58,7 @@ static int open_rxq(struct mr_uring_port *p, const struct mr_port_setup *setup, 
 static int open_txq(struct mr_uring_port *p, const struct mr_port_setup *setup, uint32_t i, struct mr_error *err)
 {
     struct mr_port *port = p->port;
-    struct mr_uring_txq *q = aligned(sizeof *q);
+    struct mr_uring_txq *q = mr_node_alloc(sizeof *q, setup->tx_node[i]);
     if (q == NULL) {
         return no_memory(port, err);
     }
@@ -72,7 +67,7 @@ static int open_txq(struct mr_uring_port *p, const struct mr_port_setup *setup, 
     q->q.queue = i;
     q->q.io = setup->tx_io[i];
     q->capacity = setup->tx_ring_frames;
-    q->done = aligned(q->capacity * sizeof *q->done);
+    q->done = mr_node_alloc(q->capacity * sizeof *q->done, setup->tx_node[i]);
     port->txq[i] = &q->q;
     if (q->done == NULL) {
         return no_memory(port, err);
@@ -115,8 +110,8 @@ static void describe(struct mr_port *port)
     used += snprintf(port->mode + used, sizeof port->mode - (size_t)used, "%soffload %s, socket buffer %d KiB",
                      used != 0 ? ", " : "", mr_offload_word(c->offload), obtained / 2048);
     if ((uint64_t)obtained / 2 < c->socket_bytes && used < (int)sizeof port->mode) {
-        snprintf(port->mode + used, sizeof port->mode - (size_t)used, " of %llu asked (net.core.rmem_max)",
-                 (unsigned long long)c->socket_bytes >> 10);
+        snprintf(port->mode + used, sizeof port->mode - (size_t)used, " of %llu asked (net.core.%s)",
+                 (unsigned long long)c->socket_bytes >> 10, port->n_rxq != 0 ? "rmem_max" : "wmem_max");
     }
 }
 
@@ -148,12 +143,12 @@ static void destroy(struct mr_port *port)
     for (uint32_t i = 0; i < MR_QUEUES_MAX; i++) {
         if (port->rxq[i] != NULL) {
             mr_uring_rx_fini(rxq_of(port, i));
-            free(rxq_of(port, i));
+            mr_node_free(rxq_of(port, i), sizeof(struct mr_uring_rxq));
             port->rxq[i] = NULL;
         }
         if (port->txq[i] != NULL) {
-            free(txq_of(port, i)->done);
-            free(txq_of(port, i));
+            mr_node_free(txq_of(port, i)->done, txq_of(port, i)->capacity * sizeof(uint32_t));
+            mr_node_free(txq_of(port, i), sizeof(struct mr_uring_txq));
             port->txq[i] = NULL;
         }
     }
@@ -163,7 +158,7 @@ static void destroy(struct mr_port *port)
 
 static int open_port(struct mr_port *port, const struct mr_port_setup *setup, struct mr_error *err)
 {
-    struct mr_uring_port *p = aligned(sizeof *p);
+    struct mr_uring_port *p = calloc(1, sizeof *p);
     if (p == NULL) {
         return no_memory(port, err);
     }

@@ -128,7 +128,7 @@ void mr_uring_count_left(struct mr_uring_rxq *q);
 void mr_uring_read_statistics(struct mr_uring_rxq *q);
 
 /* uring_rx.c */
-int mr_uring_rx_init(struct mr_uring_rxq *q, const struct mr_port_config *c);
+int mr_uring_rx_init(struct mr_uring_rxq *q, const struct mr_port_config *c, int node);
 void mr_uring_rx_fini(struct mr_uring_rxq *q);
 int mr_uring_rx_attach(struct mr_uring_rxq *q);      /* on the core: buffer group, chunks */
 void mr_uring_rx_arm(struct mr_uring_rxq *q);        /* when it is due */

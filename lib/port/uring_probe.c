@@ -28,6 +28,8 @@ const char *mr_uring_refusal(int error, char *text, size_t bytes)
               "io_uring_register there";
     } else if (error == EINVAL) {
         why = "this kernel lacks what is needed (DEFER_TASKRUN, buffer rings, multishot recvmsg); Linux 6.1 has it";
+    } else if (error == EMFILE || error == ENFILE) {
+        why = "too many open files; raise ulimit -n, or lower the number of queues";
     } else if (error == ENOMEM) {
         why = "no memory for it; raise ulimit -l or the memory limit of the control group";
     }

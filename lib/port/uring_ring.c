@@ -7,12 +7,14 @@
  */
 #include "lib/port/uring.h"
 #include "lib/sys/clock.h"
+#include "lib/sys/node.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SQ_SPARE = 8, CANCEL_WAIT_US = 100 }; // requests besides sends, per receiving queue
+enum { SQ_SPARE = 8, CANCEL_WAIT_US = 100, CANCEL_TRIES = 1000 }; // requests besides sends, per receiving queue
+#define QUEUES_MAX 256u /* of a kind on one core: 8 bits of user_data */
 
 int mr_uring_setup(struct io_uring *ring, uint32_t sq_entries, uint32_t cq_entries)
 {
@@ -58,12 +60,18 @@ static int make(struct mr_uring *u, const struct mr_io_setup *setup)
 int mr_uring_create(const struct mr_io_setup *setup, struct mr_io **out, struct mr_error *err)
 {
     char why[240];
-    struct mr_uring *u = aligned_alloc(MR_LINE_PAIR, (sizeof *u + MR_LINE_PAIR - 1) / MR_LINE_PAIR * MR_LINE_PAIR);
+    struct mr_node_policy before;
+    if (setup->n_rxq > QUEUES_MAX || setup->n_txq > QUEUES_MAX) {
+        return mr_error_set(err, MR_FAULT_CONFIG, E2BIG, "driver uring: %u receiving and %u sending queues on one core; "
+                            "at most %u of each, name more CPUs in engine.cores", setup->n_rxq, setup->n_txq, QUEUES_MAX);
+    }
+    struct mr_uring *u = mr_node_alloc(sizeof *u, setup->node);
     if (u == NULL) {
         return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for an io_uring");
     }
-    memset(u, 0, sizeof *u);
+    mr_node_prefer(&before, setup->node);
     int rc = make(u, setup);
+    mr_node_restore(&before);
     if (rc < 0) {
         mr_uring_destroy(&u->io);
         return mr_error_set(err, MR_FAULT_MACHINE, rc, "cannot make an io_uring: %s",
@@ -81,7 +89,7 @@ void mr_uring_destroy(struct mr_io *io)
     }
     free(u->rxq);
     free(u->txq);
-    free(u);
+    mr_node_free(u, sizeof *u);
 }
 
 int mr_uring_add_rxq(struct mr_uring *u, struct mr_uring_rxq *q)
@@ -228,7 +236,10 @@ static void cancel_all(struct mr_uring *u)
     for (uint32_t i = 0; i < u->n_rxq; i++) {
         u->rxq[i]->cancelled = true; // none is armed again
     }
-    while ((sqe = io_uring_get_sqe(&u->ring)) == NULL) {
+    for (uint32_t tries = 0; (sqe = io_uring_get_sqe(&u->ring)) == NULL; tries++) {
+        if (tries == CANCEL_TRIES) {
+            return; // a ring that takes nothing any more: what it holds stays away, and is missed
+        }
         enter(u, false);
     }
     io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);

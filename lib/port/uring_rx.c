@@ -5,9 +5,9 @@
  * it ends the request and frames wait in the socket: it is armed again once buffers are back, never before.
  */
 #include "lib/port/uring.h"
+#include "lib/sys/node.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 
 #define STATUS_GSO_TCP (1u << 8) /* TP_STATUS_GSO_TCP, newer than some headers */
 #define NO_REASON      UINT32_MAX
@@ -36,7 +36,7 @@ static void place(struct mr_uring_rxq *q)
     q->msg.msg_controllen = q->aux ? MR_URING_CONTROL - (q->vnet ? MR_VNET_BYTES : 0) : 0;
 }
 
-int mr_uring_rx_init(struct mr_uring_rxq *q, const struct mr_port_config *c)
+int mr_uring_rx_init(struct mr_uring_rxq *q, const struct mr_port_config *c, int node)
 {
     q->super = c->offload == MR_OFFLOAD_SUPER;
     q->vnet = c->offload != MR_OFFLOAD_NONE;
@@ -47,10 +47,8 @@ int mr_uring_rx_init(struct mr_uring_rxq *q, const struct mr_port_config *c)
     size_t at[4] = {round_up(q->n * sizeof(struct io_uring_buf)), round_up(q->n * sizeof *q->chunk_of),
                     round_up(q->n * sizeof *q->free), round_up(q->ready_capacity * sizeof *q->ready)};
     q->tables_bytes = at[0] + at[1] + at[2] + at[3];
-    // From the kernel: first touched by the core, so it lies on the core's node.
-    q->tables = mmap(NULL, q->tables_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (q->tables == MAP_FAILED) {
-        q->tables = NULL;
+    q->tables = mr_node_alloc(q->tables_bytes, node);
+    if (q->tables == NULL) {
         return -ENOMEM;
     }
     unsigned char *memory = q->tables;
@@ -63,9 +61,7 @@ int mr_uring_rx_init(struct mr_uring_rxq *q, const struct mr_port_config *c)
 
 void mr_uring_rx_fini(struct mr_uring_rxq *q)
 {
-    if (q->tables != NULL) {
-        munmap(q->tables, q->tables_bytes);
-    }
+    mr_node_free(q->tables, q->tables_bytes);
 }
 
 /* Post chunks under the free buffer numbers, as far as chunks and the FIFO of received frames allow. */
@@ -89,7 +85,6 @@ static uint32_t post(struct mr_uring_rxq *q)
 int mr_uring_rx_attach(struct mr_uring_rxq *q)
 {
     struct io_uring_buf_reg reg = {.ring_addr = (uintptr_t)q->ring, .ring_entries = q->n, .bgid = (uint16_t)q->index};
-    memset(q->tables, 0, q->tables_bytes);
     for (uint32_t i = 0; i < q->n; i++) {
         q->free[q->n_free++] = (uint16_t)(q->n - 1 - i);
     }

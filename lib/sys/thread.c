@@ -1,10 +1,10 @@
 #include "lib/sys/thread.h"
+#include "lib/sys/node.h"
 
 #include "lib/sys/file.h"
 
 #include <errno.h>
 #include <numa.h>
-#include <numaif.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,23 +14,16 @@
 #include <unistd.h>
 
 #define NAME_BYTES 16 /* what the kernel keeps, with the final 0 */
-#define NODE_WORDS 16 /* of a node mask: 1024 nodes, the most a kernel is built for */
 
 /* The creator writes the top of the new stack, so the thread's pages would begin on the creator's node. While it
  * creates, it prefers the thread's node, and the thread inherits that. A stack that libc uses again keeps its old
  * pages. */
 static int create_near(pthread_t *thread, const pthread_attr_t *attr, uint32_t cpu, void *(*body)(void *), void *arg)
 {
-    int mode;
-    unsigned long mask[NODE_WORDS], wanted[NODE_WORDS] = {0};
-    int node = numa_available() < 0 || numa_max_node() == 0 ? -1 : numa_node_of_cpu((int)cpu);
-    if (node < 0 || get_mempolicy(&mode, mask, sizeof mask * 8, NULL, 0) < 0) {
-        return pthread_create(thread, attr, body, arg);
-    }
-    wanted[node / 64] = 1ul << node % 64;
-    set_mempolicy(MPOL_PREFERRED, wanted, sizeof wanted * 8);
+    struct mr_node_policy before;
+    mr_node_prefer(&before, numa_available() < 0 ? -1 : numa_node_of_cpu((int)cpu));
     int rc = pthread_create(thread, attr, body, arg);
-    set_mempolicy(mode, mode == MPOL_DEFAULT ? NULL : mask, sizeof mask * 8);
+    mr_node_restore(&before);
     return rc;
 }
 

@@ -118,6 +118,9 @@ static const struct bad bad_sense[] = {
 };
 
 static const struct bad bad_uring[] = {
+    {"ports:\n  - { name: in, driver: uring, device: lo }\n  - { name: two, driver: uring, device: lo }\n"
+     "  - { name: out, driver: memory }\npaths:\n  - { from: [in, two], work: forward, to: out }\n",
+     "t.yaml:3: ports[1].device: ", "port in receives from lo already"},
     {"ports:\n  - { name: in, driver: uring" DOWN, "t.yaml:2: ports[0].device: ", "needs an interface"},
     {UP ", window: 5" DOWN, "t.yaml:2: ports[0].window: ", "belongs to driver memory, this port uses uring"},
     {UP ", ofload: none" DOWN, "t.yaml:2: ports[0].ofload: ", "did you mean \"offload\"?"},

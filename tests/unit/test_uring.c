@@ -99,7 +99,7 @@ static void check_in_net(const struct loop *l)
 {
     char text[2048];
     struct result r;
-    struct mr_run_options options = {.linger_ns = 500000000};
+    struct mr_run_options options = {.linger_ns = 1000000000};
     loop_text(l, text, sizeof text);
     run(text, &options, 0, &r);
     const json_t *sink = json_object_get(port(&r, 3), "driver_report");
