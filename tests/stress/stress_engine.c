@@ -84,7 +84,7 @@ static void play(const struct scene *s)
     struct mr_config *cfg = NULL;
     struct mr_engine *e = NULL;
     struct mr_run_options options = {.each_second = each_second, .arg = (void *)(uintptr_t)s, .stop_fd = &stop[0]};
-    options.linger_ns = s->wire && !s->stopped ? 500000000 : 0;
+    options.linger_ns = s->wire && !s->stopped ? 2000000000 : 0; // a thread may be kept from its CPU for long
     int rc = mr_config_parse(&cfg, s->text, strlen(s->text), s->what, &err);
     rc = rc < 0 ? rc : mr_config_check(cfg, &err);
     rc = rc < 0 ? rc : mr_engine_create(cfg, &e, &err);
