@@ -48,7 +48,9 @@ struct lab_options {
 /* lab_options_parse: 0, 1 when help was printed, or -EINVAL with err filled. */
 int lab_options_parse(struct lab_options *o, int argc, char **argv, struct mr_error *err);
 
-/* The two configurations, checked. */
+/* lab_config.c. lab_place: CPUs of source and pipeline; -EINVAL for one that is not allowed. Then the two configurations,
+ * checked. */
+int lab_place(struct lab_options *o, struct mr_error *err);
 int lab_config_generator(const struct lab_options *o, struct mr_config **out, struct mr_error *err);
 int lab_config_pipeline(const struct lab_options *o, struct mr_config **out, struct mr_error *err);
 

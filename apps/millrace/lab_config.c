@@ -5,8 +5,12 @@
  */
 #include "apps/millrace/lab.h"
 
+#include "lib/sys/topology.h"
+
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct text {
@@ -112,4 +116,43 @@ int lab_config_pipeline(const struct lab_options *o, struct mr_config **out, str
         result = mr_config_set(*out, o->sets[i], err);
     }
     return check(result, out, err);
+}
+
+/* ---- CPUs ---- */
+
+static int check_cores(const struct lab_options *o, const struct mr_topology *t, struct mr_error *err)
+{
+    char allowed[256];
+    for (uint32_t i = 0; i < o->n_cores; i++) {
+        if (!t->cpu[o->cores[i]].allowed) {
+            return mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "lab: --cores: CPU %u is not there or not allowed; allowed are: %s",
+                                o->cores[i], mr_topology_allowed(t, allowed, sizeof allowed));
+        }
+    }
+    return 0;
+}
+
+/* CPUs: the source has the first allowed one, the pipeline those asked for, or the last ones. */
+int lab_place(struct lab_options *o, struct mr_error *err)
+{
+    struct mr_topology *t = calloc(1, sizeof *t);
+    uint32_t want = o->n_cores != 0 ? o->n_cores : o->layout == MR_LAYOUT_PIPELINE ? 3 : 1;
+    int result = t == NULL ? mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "lab: no memory") : mr_topology_read(t, err);
+    result = result < 0 ? result : check_cores(o, t, err);
+    if (result < 0) {
+        free(t);
+        return result;
+    }
+    for (o->source_cpu = 0; o->source_cpu + 1 < MR_CPUS_MAX && !t->cpu[o->source_cpu].allowed; o->source_cpu++) {
+    }
+    for (uint32_t cpu = MR_CPUS_MAX; o->n_cores < want && cpu-- > 0;) {
+        if (t->cpu[cpu].allowed) {
+            o->cores[o->n_cores++] = cpu;
+        }
+    }
+    for (uint32_t i = 0; i < o->n_cores; i++) {
+        o->shared_cpu |= o->cores[i] == o->source_cpu;
+    }
+    free(t);
+    return 0;
 }

@@ -26,8 +26,8 @@ static const char help[] =
     "\n"
     "pipeline\n"
     "  --driver NAME         of both sides; default uring\n"
-    "  --rx-driver NAME, --tx-driver NAME\n"
-    "  --work NAME           forward, macswap, l2, drop, or one of your own; default forward\n"
+    "  --rx-driver NAME, --tx-driver NAME  of one side\n"
+    "  --work NAME           forward, macswap, l2, drop; default forward\n"
     "  --layout LAYOUT       run-to-completion or pipeline; default run-to-completion\n"
     "  --cores LIST          CPUs of the pipeline; default the last allowed, for pipeline the last three\n"
     "  --offload WORD        none, checksum, super: of the devices and of the pipeline's ports; default none\n"
@@ -109,7 +109,7 @@ static int take_for(struct lab_options *o, const char *option, const char *text,
 {
     return mr_parse_duration(text, &o->for_ns) == 0 && o->for_ns != 0
                ? 0
-               : wrong(option, text, "a time like 10s or 250ms", err);
+               : wrong(option, text, "a time like 10s, 250ms or 10 (seconds)", err);
 }
 
 static int take_frames(struct lab_options *o, const char *option, const char *text, struct mr_error *err)
@@ -229,7 +229,10 @@ static int take_set(struct lab_options *o, const char *option, const char *text,
 static int take_json(struct lab_options *o, const char *option, const char *text, struct mr_error *err)
 {
     o->json = text;
-    return *text != 0 ? 0 : wrong(option, text, "a file, or - for standard output", err);
+    if (*text == 0) {
+        return wrong(option, text, "a file, or - for standard output", err);
+    }
+    return strcmp(text, "-") == 0 ? 0 : options_check_json("lab", text, err);
 }
 
 static int take_quiet(struct lab_options *o, const char *option, const char *text, struct mr_error *err)
@@ -289,30 +292,6 @@ static const struct rule {
 };
 
 /* ---- together ---- */
-
-/* CPUs: the source has the first allowed one, the pipeline the last ones. */
-static int place(struct lab_options *o, struct mr_error *err)
-{
-    struct mr_topology *t = calloc(1, sizeof *t);
-    uint32_t want = o->layout == MR_LAYOUT_PIPELINE ? 3 : 1;
-    int result = t == NULL ? mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "lab: no memory") : mr_topology_read(t, err);
-    if (result < 0) {
-        free(t);
-        return result;
-    }
-    for (o->source_cpu = 0; o->source_cpu + 1 < MR_CPUS_MAX && !t->cpu[o->source_cpu].allowed; o->source_cpu++) {
-    }
-    for (uint32_t cpu = MR_CPUS_MAX; o->n_cores < want && cpu-- > 0;) {
-        if (t->cpu[cpu].allowed) {
-            o->cores[o->n_cores++] = cpu;
-        }
-    }
-    for (uint32_t i = 0; i < o->n_cores; i++) {
-        o->shared_cpu |= o->cores[i] == o->source_cpu;
-    }
-    free(t);
-    return 0;
-}
 
 static int unknown(const char *typed, struct mr_error *err)
 {
@@ -381,5 +360,5 @@ int lab_options_parse(struct lab_options *o, int argc, char **argv, struct mr_er
     if (o->frames == 0 && o->for_ns == 0) {
         o->for_ns = 10000000000ull;
     }
-    return place(o, err);
+    return lab_place(o, err);
 }

@@ -113,7 +113,7 @@ static int take(struct options *o, const char *verb, int option, const char *val
     case 'f':
         return mr_parse_duration(value, &o->for_ns) == 0 && o->for_ns != 0
                    ? 0
-                   : fail(verb, err, "--for: expected a time like 10s or 250ms, not", value, "");
+                   : fail(verb, err, "--for: expected a time like 10s, 250ms or 10 (seconds), not", value, "");
     case 's':
         if (o->n_sets == OPTIONS_SETS_MAX) {
             return fail(verb, err, "more than 64 of --set, from", value, "");
@@ -133,7 +133,7 @@ static int take(struct options *o, const char *verb, int option, const char *val
 }
 
 /* Where the document shall go, looked at before there is one: a run may be long. Nothing is opened, it may be a pipe. */
-static int check_json(const char *verb, const char *file, struct mr_error *err)
+int options_check_json(const char *verb, const char *file, struct mr_error *err)
 {
     struct stat is;
     char directory[PATH_MAX];
@@ -148,7 +148,9 @@ static int check_json(const char *verb, const char *file, struct mr_error *err)
         snprintf(directory, sizeof directory, "%.*s", (int)length, file);
         code = file[0] == 0 || access(length == 0 ? "." : directory, W_OK) < 0 ? errno : 0;
     }
-    return code == 0 ? 0 : mr_error_set(err, MR_FAULT_CONFIG, code, "%s: --json: cannot write to \"%s\": %s", verb, file, strerror(code));
+    return code == 0 ? 0
+                     : mr_error_set(err, MR_FAULT_CONFIG, code, "%s: --json: cannot write to \"%s\": %s", verb, file,
+                                    strerror(code));
 }
 
 int options_parse(struct options *o, const char *accepted, int argc, char **argv, struct mr_error *err)
@@ -176,7 +178,7 @@ int options_parse(struct options *o, const char *accepted, int argc, char **argv
                               "%s: which configuration? Say -c FILE (see: millrace %s --help)", argv[0], argv[0]);
     }
     if (result == 0 && !o->help && o->json != NULL && strcmp(o->json, "-") != 0) {
-        result = check_json(argv[0], o->json, err);
+        result = options_check_json(argv[0], o->json, err);
     }
     return result;
 }

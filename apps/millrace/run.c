@@ -14,7 +14,8 @@ static const char help[] =
     "\n"
     "  -c FILE, --config FILE  the configuration, YAML; - for standard input. Each key: config/reference.yaml\n"
     "  --set KEY=VALUE         change a key, as often as you like: --set engine.layout=pipeline\n"
-    "  --for TIME              end after 10s, 250ms; else at SIGINT or SIGTERM, or when all sources have ended\n"
+    "  --for TIME              end after 10s, 250ms, 10 (seconds); else at SIGINT or SIGTERM, or when all\n"
+    "                          sources have ended\n"
     "  --json FILE|-           the report as one JSON document (docs/report.md)\n"
     "  --quiet                 no live line, no events, no table\n"
     "  --verbose               errors with errno and whose fault it is\n"
@@ -41,12 +42,38 @@ static void tell_event(const struct mr_event *event, void *arg)
 }
 
 /* Frames or chunks that no counter knows are a fault of ours: nobody shall take such a run for good. */
+static json_int_t faults_of(const json_t *port)
+{
+    static const char *const words[] = {"altered", "duplicates", "reordered", "late"};
+    const json_t *own = json_object_get(port, "driver_report");
+    json_int_t sum = 0;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        sum += json_integer_value(json_object_get(own, words[i]));
+    }
+    return sum;
+}
+
+/* What a sink with verify: yes found wrong. Losses are no fault of the frames that came: they have their own counters. */
+static int judge_sinks(const json_t *report, struct mr_error *err)
+{
+    size_t i;
+    json_t *port;
+    json_array_foreach(json_object_get(report, "ports"), i, port) {
+        if (faults_of(port) != 0) {
+            return mr_error_set(err, MR_FAULT_RUN, EBADMSG, "port %s: %lld frames came altered, twice or out of order; "
+                                "which: ports[%zu].driver_report of --json",
+                                json_string_value(json_object_get(port, "name")), (long long)faults_of(port), i);
+        }
+    }
+    return 0;
+}
+
 static int judge(const json_t *report, struct mr_error *err)
 {
     json_int_t frames = json_integer_value(json_object_get(json_object_get(report, "totals"), "unaccounted"));
     json_int_t chunks = json_integer_value(json_object_get(json_object_get(report, "chunks"), "unaccounted"));
     return frames == 0 && chunks == 0
-               ? 0
+               ? judge_sinks(report, err)
                : mr_error_set(err, MR_FAULT_RUN, EPROTO,
                               "%lld frames and %lld chunks unaccounted for: a bug in millrace or its work functions",
                               (long long)frames, (long long)chunks);

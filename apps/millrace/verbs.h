@@ -38,6 +38,9 @@ int options_parse(struct options *o, const char *accepted, int argc, char **argv
 /* options_config: the configuration of -c and --set, checked. 0, or -errno with err filled. */
 int options_config(const struct options *o, struct mr_config **out, struct mr_error *err);
 
+/* options_check_json: a file that can be written, before anything runs; opens nothing, so that pipes are safe. */
+int options_check_json(const char *verb, const char *file, struct mr_error *err);
+
 /* nearest: of n words the one that a mistyped one may have meant; NULL when none is near. */
 const char *nearest(const char *typed, const char *const *words, size_t n);
 

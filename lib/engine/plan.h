@@ -93,8 +93,10 @@ void mr_plan_free(struct mr_plan *p);
 json_t *mr_plan_json(const struct mr_plan *p);
 void mr_plan_print(const json_t *plan, FILE *out, bool colour);
 
-/* mr_config_json: the resolved configuration, as reports carry it. */
+/* mr_config_json: the configuration, every key with its value. mr_plan_config_json: and what the plan chose where nothing
+ * was written: the cores. As reports carry it. */
 json_t *mr_config_json(const struct mr_config *cfg);
+json_t *mr_plan_config_json(const struct mr_plan *p);
 
 /* mr_host_json: host facts, as reports carry them. */
 json_t *mr_host_json(void);

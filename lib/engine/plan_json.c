@@ -165,6 +165,17 @@ static json_t *memory_json(const struct mr_plan *p)
                      (json_int_t)p->tx_ring_frames, "huge_pages", mr_huge_word(p->config->huge_pages));
 }
 
+json_t *mr_plan_config_json(const struct mr_plan *p)
+{
+    json_t *config = mr_config_json(p->config);
+    json_t *cores = json_array();
+    for (uint32_t i = 0; i < p->n_cores; i++) {
+        json_array_append_new(cores, json_integer(p->cores[i].cpu));
+    }
+    json_object_set_new(json_object_get(config, "engine"), "cores", cores);
+    return config;
+}
+
 json_t *mr_plan_json(const struct mr_plan *p)
 {
     json_t *trip = json_null();
@@ -178,5 +189,5 @@ json_t *mr_plan_json(const struct mr_plan *p)
                      mr_layout_word(p->config->layout), "numa", mr_numa_word(p->config->numa), "paths", paths_json(p),
                      "stages", stages_json(p), "rings", rings_json(p), "cores", cores_json(p), "pools", pools_json(p),
                      "memory", memory_json(p), "ports", ports_json(p), "round_trip", trip, "notes", notes_json(p),
-                     "config", mr_config_json(p->config), "host", mr_host_json());
+                     "config", mr_plan_config_json(p), "host", mr_host_json());
 }

@@ -276,7 +276,7 @@ json_t *mr_report_json(struct mr_engine *e, int argc, char **argv)
     json_object_set_new(r, "millrace", millrace_json());
     json_object_set_new(r, "command", command_json(argc, argv));
     json_object_set_new(r, "host", mr_host_json());
-    json_object_set_new(r, "config", mr_config_json(e->config));
+    json_object_set_new(r, "config", mr_plan_config_json(e->plan));
     json_object_set_new(r, "seconds", json_real(seconds_of(e->start_ns, e->stop_ns)));
     json_object_set_new(r, "drain_seconds", json_real(seconds_of(e->stop_ns, e->end_ns)));
     json_object_set_new(r, "first_frame_seconds",

@@ -176,6 +176,34 @@ static void print_cores(const struct printer *p, const json_t *r)
     }
 }
 
+/* Per second, without exponents: 479.6 kpps. */
+static struct words rate(double per_second, const char *unit)
+{
+    static const struct {
+        double least;
+        const char *prefix;
+    } prefixes[] = {{1e9, "G"}, {1e6, "M"}, {1e3, "k"}, {0, ""}};
+    struct words w;
+    size_t i = 0;
+    while (per_second < prefixes[i].least) {
+        i++;
+    }
+    double value = prefixes[i].least == 0 ? per_second : per_second / prefixes[i].least;
+    snprintf(w.text, sizeof w.text, "%.4g %s%s", value, prefixes[i].prefix, unit);
+    return w;
+}
+
+static struct words cost(double ns)
+{
+    struct words w;
+    if (ns >= 1e6) {
+        snprintf(w.text, sizeof w.text, "%.1f ms", ns / 1e6);
+    } else {
+        snprintf(w.text, sizeof w.text, "%.*f ns", ns < 100 ? 1 : 0, ns);
+    }
+    return w;
+}
+
 /* ---- losses ---- */
 
 static const char *meaning(const char *reason)
@@ -258,13 +286,14 @@ static void print_cost(const struct printer *p, const json_t *r)
         fprintf(p->out, "cost     no frame was sent\n");
         return;
     }
-    fprintf(p->out, "cost     per frame sent: %.4g ns of CPU by this process, ", real(c, "cpu_ns_per_frame"));
+    fprintf(p->out, "cost     per frame sent: %s of CPU by this process, ", cost(real(c, "cpu_ns_per_frame")).text);
     if (json_is_null(get(c, "cpu_ns_per_frame_system"))) {
         fprintf(p->out, "by the whole machine not known (%s)", text(c, "system_reason"));
     } else {
-        fprintf(p->out, "%.4g ns by the whole machine", real(c, "cpu_ns_per_frame_system"));
+        fprintf(p->out, "%s by the whole machine", cost(real(c, "cpu_ns_per_frame_system")).text);
     }
-    fprintf(p->out, "; %.4g system calls\n", real(c, "syscalls_per_frame"));
+    double calls = real(c, "syscalls_per_frame");
+    fprintf(p->out, "; %.*f system calls\n", calls < 10 ? 4 : 0, calls);
 }
 
 static void print_memory(const struct printer *p, const json_t *r)
@@ -307,8 +336,8 @@ void mr_report_print(const json_t *report, FILE *out, bool colour)
     print_drops(&p, report);
     print_outside(&p, report, "outside", "lost outside, by the kernel's counters", p.red);
     print_outside(&p, report, "events", "seen by the drivers; no frame lost here", "");
-    fprintf(out, "\nrate     %.6g Mpps, %.4g Gbit/s sent (without FCS)\n", real(get(report, "rate"), "mpps"),
-            real(get(report, "rate"), "gbps"));
+    fprintf(out, "\nrate     %s, %s sent (without FCS)\n", rate(real(get(report, "rate"), "mpps") * 1e6, "pps").text,
+            rate(real(get(report, "rate"), "gbps") * 1e9, "bit/s").text);
     print_latency(&p, report);
     print_cost(&p, report);
     print_memory(&p, report);
