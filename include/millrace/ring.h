@@ -65,6 +65,9 @@ extern "C" {
 /* mr_ring_bytes: memory one ring needs, in bytes; 0 when capacity is no power of two from 2 to 2^30 or esz not 4, 8, 16. */
 size_t mr_ring_bytes(uint32_t capacity, uint32_t esz);
 
+/* mr_ring_capacity: the smallest capacity that holds n elements, a power of two from 2 on. n <= 2^30. */
+uint32_t mr_ring_capacity(uint32_t n);
+
 /* mr_ring_init: make an empty ring in memory of mr_ring_bytes(capacity, esz) bytes, aligned to MR_LINE_PAIR. Cold, one
  * thread, before either side starts. ahead_lines: cache lines to prefetch ahead, 0 = off (chosen by measurement).
  * start: first index, 0 except in tests of the wrap. Returns the ring, or NULL when the arguments are out of range. */

@@ -17,6 +17,15 @@ size_t mr_ring_bytes(uint32_t capacity, uint32_t esz)
     return (bytes + MR_LINE_PAIR - 1) / MR_LINE_PAIR * MR_LINE_PAIR;
 }
 
+uint32_t mr_ring_capacity(uint32_t n)
+{
+    uint32_t capacity = 2;
+    while (capacity < n && capacity != 1u << 31) {
+        capacity *= 2;
+    }
+    return capacity;
+}
+
 struct mr_ring *mr_ring_init(void *memory, uint32_t capacity, uint32_t esz, uint32_t ahead_lines, uint32_t start)
 {
     struct mr_ring *r = (struct mr_ring *)memory;

@@ -24,32 +24,6 @@ struct mr_area *mr_area_of(struct mr_areas *areas, int node)
     return &areas->at[areas->n++];
 }
 
-static uint32_t power_of_two(uint32_t n)
-{
-    uint32_t p = 2;
-    while (p < n) {
-        p *= 2;
-    }
-    return p;
-}
-
-static bool frees_chunks(const struct mr_plan *p, uint32_t core)
-{
-    for (uint32_t i = 0; i < p->n_stages; i++) {
-        if (p->stages[i].core == core && p->stages[i].kind != MR_STAGE_RX) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static size_t home_bytes(const struct mr_plan *p, const struct mr_plan_pool *home)
-{
-    uint32_t per_page = SMALL_PER_PAGE(p->config->chunk_bytes);
-    size_t pages = (home->chunks + per_page - 1) / per_page;
-    return pages * MR_ARENA_PAGE + mr_round_up((size_t)home->big_chunks * MR_CHUNK_BIG_STRIDE, MR_ARENA_PAGE);
-}
-
 /* ---- homes: chunks, free lists, recycle rings ---- */
 
 static void fill_home(struct mr_engine *e, struct mr_pool *pool, const struct mr_plan_pool *home, unsigned char *chunks)
@@ -76,7 +50,7 @@ static void lay_home(struct mr_engine *e, struct mr_areas *areas, uint32_t index
     const struct mr_plan_pool *home = &e->plan->pools[index];
     struct mr_area *a = mr_area_of(areas, home->node);
     uint32_t all = home->chunks + home->big_chunks;
-    size_t bytes = home_bytes(e->plan, home);
+    size_t bytes = mr_plan_home_bytes(e->plan, home);
     unsigned char *chunks = mr_area_take(a, bytes, MR_ARENA_PAGE);
     struct mr_pool *pool = mr_area_take(a, sizeof *pool, MR_LINE_PAIR);
     uint32_t *small = mr_area_take(a, all * sizeof *small, MR_LINE_PAIR);
@@ -107,10 +81,10 @@ static void lay_home(struct mr_engine *e, struct mr_areas *areas, uint32_t index
 static void lay_recycle(struct mr_engine *e, struct mr_areas *areas, uint32_t index)
 {
     const struct mr_plan_pool *home = &e->plan->pools[index];
-    uint32_t capacity = power_of_two(home->chunks + home->big_chunks);
+    uint32_t capacity = mr_ring_capacity(home->chunks + home->big_chunks);
     for (uint32_t c = 0; c < e->plan->n_cores; c++) {
         bool owns = home->core == c;
-        if (!owns && !frees_chunks(e->plan, c)) {
+        if (!owns && !mr_plan_recycles(e->plan, home, c)) {
             continue;
         }
         void *memory = owns ? NULL : mr_area_take(mr_area_of(areas, home->node), mr_ring_bytes(capacity, 4), MR_LINE_PAIR);

@@ -35,10 +35,7 @@ static void note(struct mr_config *cfg, const char *key, uint32_t from, uint32_t
 
 static void round_up(struct mr_config *cfg, const char *key, uint32_t *n)
 {
-    uint32_t p = 1;
-    while (p < *n) {
-        p *= 2;
-    }
+    uint32_t p = mr_ring_capacity(*n);
     if (p != *n && *n != 0) {
         note(cfg, key, *n, p);
         *n = p;

@@ -89,6 +89,11 @@ struct mr_plan {
 int mr_plan_make(const struct mr_config *cfg, struct mr_plan **out, struct mr_error *err);
 void mr_plan_free(struct mr_plan *p);
 
+/* mr_plan_home_bytes: of a home's chunks, whole 2 MiB pages. mr_plan_recycles: a core frees chunks of a home that is not its
+ * own, and has a recycle ring into it. */
+size_t mr_plan_home_bytes(const struct mr_plan *p, const struct mr_plan_pool *home);
+bool mr_plan_recycles(const struct mr_plan *p, const struct mr_plan_pool *home, uint32_t core);
+
 /* mr_plan_json: "schema": "millrace.plan/1", new reference. mr_plan_print: drawn for a terminal from that document. */
 json_t *mr_plan_json(const struct mr_plan *p);
 void mr_plan_print(const json_t *plan, FILE *out, bool colour);

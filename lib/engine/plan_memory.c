@@ -5,6 +5,7 @@
  * into rings: when they run out, super-frames wait in the socket.
  */
 #include "lib/engine/plan_parts.h"
+#include "lib/sys/arena.h"
 
 #include <inttypes.h>
 
@@ -225,42 +226,34 @@ static void share(struct mr_plan *p, const struct need *needs, const struct need
 
 /* ---- bytes, as build.c lays them ---- */
 
-static size_t up(size_t bytes, size_t to)
+static size_t pages(size_t n, size_t per_page)
 {
-    return (bytes + to - 1) / to * to;
+    return (n + per_page - 1) / per_page * MR_ARENA_PAGE;
 }
 
-static bool frees_chunks(const struct mr_plan *p, uint32_t core)
+size_t mr_plan_home_bytes(const struct mr_plan *p, const struct mr_plan_pool *home)
 {
+    size_t big = (size_t)home->big_chunks * MR_CHUNK_BIG_STRIDE;
+    return pages(home->chunks, MR_ARENA_PAGE / p->config->chunk_bytes) + pages(big, MR_ARENA_PAGE); // big ones in a row
+}
+
+bool mr_plan_recycles(const struct mr_plan *p, const struct mr_plan_pool *home, uint32_t core)
+{
+    bool frees = false;
     for (uint32_t i = 0; i < p->n_stages; i++) {
-        if (p->stages[i].core == core && p->stages[i].kind != MR_STAGE_RX) {
-            return true;
-        }
+        frees |= p->stages[i].core == core && p->stages[i].kind != MR_STAGE_RX;
     }
-    return false;
-}
-
-static size_t recycle_bytes(const struct mr_plan *p, const struct mr_plan_pool *home)
-{
-    uint32_t capacity = 2;
-    size_t bytes = 0;
-    while (capacity < home->chunks + home->big_chunks) {
-        capacity *= 2;
-    }
-    for (uint32_t c = 0; c < p->n_cores; c++) {
-        bytes += c != home->core && frees_chunks(p, c) ? mr_ring_bytes(capacity, sizeof(uint32_t)) : 0;
-    }
-    return bytes;
+    return frees && home->core != core;
 }
 
 static void count_bytes(struct mr_plan *p)
 {
-    const size_t page = 2u << 20;
-    size_t per_page = page / p->config->chunk_bytes;
     for (uint32_t i = 0; i < p->n_pools; i++) {
-        p->chunk_bytes += (p->pools[i].chunks + per_page - 1) / per_page * page;
-        p->chunk_bytes += up((size_t)p->pools[i].big_chunks * MR_CHUNK_BIG_STRIDE, page);
-        p->ring_bytes += recycle_bytes(p, &p->pools[i]);
+        uint32_t capacity = mr_ring_capacity(p->pools[i].chunks + p->pools[i].big_chunks);
+        p->chunk_bytes += mr_plan_home_bytes(p, &p->pools[i]);
+        for (uint32_t c = 0; c < p->n_cores; c++) {
+            p->ring_bytes += mr_plan_recycles(p, &p->pools[i], c) ? mr_ring_bytes(capacity, sizeof(uint32_t)) : 0;
+        }
     }
     for (uint32_t i = 0; i < p->n_rings; i++) {
         p->ring_bytes += mr_ring_bytes(p->rings[i].capacity, sizeof(struct mr_frame));

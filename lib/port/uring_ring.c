@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SQ_SPARE = 8, CANCEL_WAIT_US = 100, CANCEL_TRIES = 1000 }; // requests besides sends, per receiving queue
+enum { SQ_SPARE = 8, CANCEL_WAIT_US = 100, CANCEL_TRIES = 1000, ENTRIES_LEAST = 64 }; // requests besides sends, per receiving queue
 #define QUEUES_MAX 256u /* of a kind on one core: 8 bits of user_data */
 
 int mr_uring_setup(struct io_uring *ring, uint32_t sq_entries, uint32_t cq_entries)
@@ -31,13 +31,10 @@ int mr_uring_enable(struct io_uring *ring)
 
 /* ---- control ---- */
 
-static uint32_t power_of_two(uint32_t n)
+/* What the kernel would make of it, too: a power of two. */
+static uint32_t entries(uint32_t n)
 {
-    uint32_t p = 64;
-    while (p < n) {
-        p *= 2;
-    }
-    return p;
+    return mr_ring_capacity(n < ENTRIES_LEAST ? ENTRIES_LEAST : n);
 }
 
 static int make(struct mr_uring *u, const struct mr_io_setup *setup)
@@ -49,8 +46,8 @@ static int make(struct mr_uring *u, const struct mr_io_setup *setup)
     if (u->rxq == NULL || u->txq == NULL) {
         return -ENOMEM;
     }
-    u->sq_entries = power_of_two(setup->n_txq * MR_BATCH_MAX + setup->n_rxq * SQ_SPARE);
-    u->cq_entries = power_of_two(setup->rx_buffers + setup->tx_frames + setup->n_rxq * SQ_SPARE);
+    u->sq_entries = entries(setup->n_txq * MR_BATCH_MAX + setup->n_rxq * SQ_SPARE);
+    u->cq_entries = entries(setup->rx_buffers + setup->tx_frames + setup->n_rxq * SQ_SPARE);
     u->cq_entries = u->cq_entries < u->sq_entries ? u->sq_entries : u->cq_entries;
     int rc = mr_uring_setup(&u->ring, u->sq_entries, u->cq_entries);
     u->made = rc == 0;

@@ -42,6 +42,15 @@ static void expect_inside(struct mr_ring *r, uint32_t esz, const void *span, uin
     cr_assert(first + (size_t)n * esz <= slots + (size_t)r->producer.capacity * esz);
 }
 
+Test(ring, capacity_is_the_next_power_of_two)
+{
+    const uint32_t pairs[][2] = {{0, 2}, {1, 2}, {2, 2}, {3, 4}, {1024, 1024}, {1025, 2048}, {1u << 30, 1u << 30}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        cr_expect_eq(mr_ring_capacity(pairs[i][0]), pairs[i][1], "for %u", pairs[i][0]);
+    }
+    cr_expect_eq(mr_ring_capacity(UINT32_MAX), 1u << 31, "and comes to an end");
+}
+
 Test(ring, arguments_out_of_range_are_refused)
 {
     char memory[8192] MR_ALIGNED(MR_LINE_PAIR);
