@@ -147,6 +147,17 @@ static void become_testpmd(const struct bench *b, const struct testpmd *t, const
     _exit(127);
 }
 
+static void testpmd_close(struct testpmd *t)
+{
+    if (t->pid > 0) {
+        if (write(t->in, "quit\n", 5) != 5) {
+            kill(t->pid, SIGTERM);
+        }
+        waitpid(t->pid, NULL, 0);
+    }
+}
+
+/* What did not come up leaves no pid behind: then it has no cell, instead of one that can only be BAD. */
 static bool testpmd_open(struct bench *b, struct testpmd *t, bool copy)
 {
     int to[2], from[2];
@@ -167,17 +178,12 @@ static bool testpmd_open(struct bench *b, struct testpmd *t, bool copy)
     close(from[1]);
     t->in = to[1];
     t->out = from[0];
-    return t->pid > 0 && read_until(t->out, "testpmd> ", text, sizeof text);
-}
-
-static void testpmd_close(struct testpmd *t)
-{
-    if (t->pid > 0) {
-        if (write(t->in, "quit\n", 5) != 5) {
-            kill(t->pid, SIGTERM);
-        }
-        waitpid(t->pid, NULL, 0);
+    bool up = t->pid > 0 && read_until(t->out, "testpmd> ", text, sizeof text);
+    if (!up) {
+        testpmd_close(t);
+        t->pid = 0;
     }
+    return up;
 }
 
 /* Say a line and wait for a word of the answer. Not for the prompt: it comes when it likes, also late from the line
@@ -250,8 +256,10 @@ int main(int argc, char **argv)
     if (rc != 0) {
         return rc;
     }
-    if (!testpmd_open(&b, &null_io, false) || !testpmd_open(&b, &null_copy, true)) {
-        bench_said(&b, "dpdk-testpmd does not start here (package dpdk-dev; two CPUs): left out");
+    bool io = testpmd_open(&b, &null_io, false), copy = testpmd_open(&b, &null_copy, true);
+    if (!io || !copy) {
+        bench_said(&b, "dpdk-testpmd%s does not start here (package dpdk-dev; two CPUs): left out",
+                   io ? " with copy=1" : copy ? " without copy" : "");
     } else if (!null_copy.huge) {
         bench_said(&b, "fewer than 128 free 2 MiB huge pages: testpmd runs on plain ones, which is a weaker peer");
     }

@@ -323,7 +323,8 @@ int bench_init(struct bench *b, const char *name, int argc, char **argv)
     b->pairs_given = b->pairs != 0;
     bench_pairs(b, FULL_PAIRS, QUICK_PAIRS);
     b->cases = calloc(BENCH_CASES_MAX, sizeof *b->cases);
-    if (b->cases == NULL || !pin(b->cpu[0]) || (b->cpu[1] >= 0 && start_second(b) != 0)) {
+    bool second = b->cpu[1] >= 0; // its CPU is tried here, as its thread has nobody to tell
+    if (b->cases == NULL || (second && !pin(b->cpu[1])) || !pin(b->cpu[0]) || (second && start_second(b) != 0)) {
         fprintf(stderr, "%s: no memory, or no right to CPUs %d,%d\n", name, b->cpu[0], b->cpu[1]);
         return 3;
     }

@@ -12,9 +12,10 @@ static int usage(const struct bench *b)
     return 2;
 }
 
+/* One CPU for both would never end: each side spins, in the real-time class, until the other has answered. */
 static bool two_numbers(const char *text, int numbers[2])
 {
-    return sscanf(text, "%d,%d", &numbers[0], &numbers[1]) == 2;
+    return sscanf(text, "%d,%d", &numbers[0], &numbers[1]) == 2 && numbers[0] != numbers[1];
 }
 
 int bench_options(struct bench *b, int argc, char **argv)

@@ -52,7 +52,7 @@ int lab_options_parse(struct lab_options *o, int argc, char **argv, struct mr_er
  * checked. */
 int lab_place(struct lab_options *o, struct mr_error *err);
 int lab_config_generator(const struct lab_options *o, struct mr_config **out, struct mr_error *err);
-int lab_config_pipeline(const struct lab_options *o, struct mr_config **out, struct mr_error *err);
+int lab_config_pipeline(struct lab_options *o, struct mr_config **out, struct mr_error *err);
 
 /* lab_source_ns: how long the source may send; 0 = until it has made its frames. With a rate the frames are counted
  * out, so that they do not depend on when the end is seen, and the time only ends a source that cannot keep up. */

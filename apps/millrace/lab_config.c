@@ -97,7 +97,18 @@ int lab_config_generator(const struct lab_options *o, struct mr_config **out, st
     return check(result, out, err);
 }
 
-int lab_config_pipeline(const struct lab_options *o, struct mr_config **out, struct mr_error *err)
+/* What --set made of the CPUs and the layout, so that the document and its warning tell what runs. */
+static void adopt(struct lab_options *o, const struct mr_config *cfg)
+{
+    o->layout = cfg->layout;
+    o->shared_cpu = false;
+    for (o->n_cores = 0; o->n_cores < cfg->n_cores && o->n_cores < LAB_CORES_MAX; o->n_cores++) {
+        o->cores[o->n_cores] = cfg->cores[o->n_cores];
+        o->shared_cpu |= o->cores[o->n_cores] == o->source_cpu;
+    }
+}
+
+int lab_config_pipeline(struct lab_options *o, struct mr_config **out, struct mr_error *err)
 {
     struct text t = {.used = 0};
     const char *offload = mr_offload_word(o->offload);
@@ -115,7 +126,11 @@ int lab_config_pipeline(const struct lab_options *o, struct mr_config **out, str
     for (uint32_t i = 0; result == 0 && i < o->n_sets; i++) {
         result = mr_config_set(*out, o->sets[i], err);
     }
-    return check(result, out, err);
+    result = check(result, out, err);
+    if (result == 0) {
+        adopt(o, *out);
+    }
+    return result;
 }
 
 /* ---- CPUs ---- */

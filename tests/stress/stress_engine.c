@@ -5,6 +5,7 @@
 
 #include "lib/port/port.h"
 #include "lib/sys/netlink.h"
+#include "lib/sys/privilege.h"
 
 #include <millrace/report.h>
 
@@ -104,6 +105,8 @@ static bool make_wire(void)
     if (mr_driver_find("uring") == NULL || unshare(CLONE_NEWNET) != 0) {
         return false;
     }
+    mr_sysctl_write("net/ipv6/conf/all/disable_ipv6", "1"); // neighbour discovery: frames that no source made
+    mr_sysctl_write("net/ipv6/conf/default/disable_ipv6", "1");
     int rc = mr_link_veth("left", "right", -1, 3, &err);
     rc = rc < 0 ? rc : mr_link_up("left", &err);
     rc = rc < 0 ? rc : mr_link_up("right", &err);
