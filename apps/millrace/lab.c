@@ -144,13 +144,24 @@ static json_int_t unaccounted(const json_t *run)
            llabs(json_integer_value(json_object_get(json_object_get(run, "chunks"), "unaccounted")));
 }
 
+/* Gaps that the verifying sink saw; 0 without one. */
+static long long lost(const json_t *doc)
+{
+    const json_t *verify = json_object_get(json_object_get(doc, "generator"), "verify");
+    return json_integer_value(json_object_get(verify, "lost"));
+}
+
 /* What an honest end looks like: nothing missing, nothing altered. */
 static int judge(const struct lab *l, const json_t *doc, struct mr_error *err)
 {
     json_int_t unnamed = json_integer_value(json_object_get(json_object_get(doc, "wire"), "unnamed"));
     uint64_t faults = lab_faults(doc);
+    if (l->exit_code == MR_FAULT_RUN) {
+        mr_error_set(err, MR_FAULT_RUN, ETIMEDOUT, "lab: the pipeline's %s",
+                     json_string_value(json_object_get(doc, "ended_by")));
+    }
     if (l->exit_code != 0) {
-        return l->exit_code; // stopped at once: what was on the wire then is nobody's
+        return l->exit_code; // 130, stopped at once: what was on the wire then is nobody's
     }
     if (unnamed != 0 || faults != 0) {
         mr_error_set(
@@ -158,6 +169,11 @@ static int judge(const struct lab *l, const json_t *doc, struct mr_error *err)
             "lab: %lld frames %s, %llu faults found by the sink; see wire and generator.verify in the document",
             llabs(unnamed), unnamed < 0 ? "arrived that were not sent" : "lost without a name",
             (unsigned long long)faults);
+        return MR_FAULT_RUN;
+    }
+    if (l->options.window != 0 && lost(doc) != 0) {
+        mr_error_set(err, MR_FAULT_RUN, ENODATA, "lab: %lld frames were lost, though a window leaves room for all; by whom: wire",
+                     lost(doc));
         return MR_FAULT_RUN;
     }
     if (unaccounted(doc) != 0 || unaccounted(json_object_get(json_object_get(doc, "generator"), "report")) != 0) {

@@ -18,7 +18,7 @@
 #define LAB_SETS_MAX   32u
 #define LAB_CORES_MAX  64u
 #define LAB_WINDOW_MAX 4096u
-#define LAB_LINGER_NS  300000000ull /* a frame that is not back after this long will not come */
+#define LAB_LINGER_NS  1000000000ull /* a frame that is not back after this long will not come */
 #define LAB_GRACE_NS   300000000ull /* how late a source may be with what --rate and --for ask of it */
 #define LAB_FRAME_MAX  1514u        /* without FCS: the devices have the MTU that veth is born with, 1500 */
 

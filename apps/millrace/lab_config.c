@@ -147,7 +147,24 @@ static int check_cores(const struct lab_options *o, const struct mr_topology *t,
     return 0;
 }
 
-/* CPUs: the source has the first allowed one, the pipeline those asked for, or the last ones. */
+/* The first allowed CPU that the pipeline leaves free; the first allowed one where it leaves none. */
+static uint32_t source_cpu(const struct lab_options *o, const struct mr_topology *t)
+{
+    uint32_t first = MR_CPUS_MAX;
+    for (uint32_t cpu = 0; cpu < MR_CPUS_MAX; cpu++) {
+        bool taken = false;
+        for (uint32_t i = 0; i < o->n_cores; i++) {
+            taken |= o->cores[i] == cpu;
+        }
+        if (t->cpu[cpu].allowed && !taken) {
+            return cpu;
+        }
+        first = t->cpu[cpu].allowed && first == MR_CPUS_MAX ? cpu : first;
+    }
+    return first;
+}
+
+/* CPUs: the pipeline has those asked for, or the last ones, the source one that is left. */
 int lab_place(struct lab_options *o, struct mr_error *err)
 {
     struct mr_topology *t = calloc(1, sizeof *t);
@@ -158,13 +175,12 @@ int lab_place(struct lab_options *o, struct mr_error *err)
         free(t);
         return result;
     }
-    for (o->source_cpu = 0; o->source_cpu + 1 < MR_CPUS_MAX && !t->cpu[o->source_cpu].allowed; o->source_cpu++) {
-    }
     for (uint32_t cpu = MR_CPUS_MAX; o->n_cores < want && cpu-- > 0;) {
         if (t->cpu[cpu].allowed) {
             o->cores[o->n_cores++] = cpu;
         }
     }
+    o->source_cpu = source_cpu(o, t);
     for (uint32_t i = 0; i < o->n_cores; i++) {
         o->shared_cpu |= o->cores[i] == o->source_cpu;
     }

@@ -46,7 +46,10 @@ static int run(const struct child *c, struct mr_engine *e, struct mr_error *err)
         return result;
     }
     lab_wire_settle(c->net);
-    return write_report(e, c->report, err);
+    int written = write_report(e, c->report, err);
+    return written == 0 && result == MR_FAULT_RUN
+               ? mr_error_set(err, MR_FAULT_RUN, ETIMEDOUT, "lab: the generator's drain gave up: frames were stuck in it")
+               : written;
 }
 
 static int child_main(const struct child *c, struct mr_error *err)
