@@ -244,7 +244,7 @@ static void put_errors(const struct mr_port *port, json_t *to)
     }
 }
 
-/* {retagged, copied_small, socket_bytes{receive, send}, ring{…}, last_receive_error, last_send_error} */
+/* {retagged, copied_small, receive_socket_bytes, send_socket_bytes, registered_ring, last_receive_error, last_send_error} */
 static void *report(struct mr_port *port)
 {
     struct sums s = sum(port);

@@ -91,11 +91,10 @@ struct mr_uring_txq {
 struct mr_uring {
     struct mr_io io;
     struct io_uring ring;
-    bool made, enabled, ring_registered;
+    bool made, ring_registered;
     uint32_t n_rxq, max_rxq, n_txq, max_txq;
     struct mr_uring_rxq **rxq; /* max_rxq; registered files 0 … */
     struct mr_uring_txq **txq; /* max_txq; registered files max_rxq … */
-    uint32_t cq_entries, sq_entries;
 };
 
 struct mr_uring_port {
@@ -103,7 +102,6 @@ struct mr_uring_port {
     int ifindex;
     uint16_t fanout; /* group of the receiving sockets, when there are several queues; any number, 0 is one too */
     bool has_fanout;
-    bool open;
 };
 
 /* uring_ring.c */

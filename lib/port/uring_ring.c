@@ -46,10 +46,9 @@ static int make(struct mr_uring *u, const struct mr_io_setup *setup)
     if (u->rxq == NULL || u->txq == NULL) {
         return -ENOMEM;
     }
-    u->sq_entries = entries(setup->n_txq * MR_BATCH_MAX + setup->n_rxq * SQ_SPARE);
-    u->cq_entries = entries(setup->rx_buffers + setup->tx_frames + setup->n_rxq * SQ_SPARE);
-    u->cq_entries = u->cq_entries < u->sq_entries ? u->sq_entries : u->cq_entries;
-    int rc = mr_uring_setup(&u->ring, u->sq_entries, u->cq_entries);
+    uint32_t sq = entries(setup->n_txq * MR_BATCH_MAX + setup->n_rxq * SQ_SPARE);
+    uint32_t cq = entries(setup->rx_buffers + setup->tx_frames + setup->n_rxq * SQ_SPARE);
+    int rc = mr_uring_setup(&u->ring, sq, cq < sq ? sq : cq);
     u->made = rc == 0;
     return rc < 0 ? rc : io_uring_register_files_sparse(&u->ring, setup->n_rxq + setup->n_txq);
 }
@@ -169,7 +168,6 @@ static int attach(struct mr_uring *u)
 {
     u->ring_registered = io_uring_register_ring_fd(&u->ring) == 1; // saves a look-up a call; works without
     int rc = mr_uring_enable(&u->ring);
-    u->enabled = rc >= 0;
     for (uint32_t i = 0; rc >= 0 && i < u->n_rxq; i++) {
         rc = mr_uring_rx_attach(u->rxq[i]);
         if (rc >= 0) {
