@@ -83,8 +83,9 @@ extern "C" {
  * virtio_net_hdr. One that is there moves along, and its checksum start (and header length, for super-frames) grows. */
 bool mr_frame_prepend(void *base, struct mr_frame *f, uint32_t n);
 
-/* mr_frame_adjust: cut n bytes off its front. false, and nothing changed, when it has not that many or, with a partial
- * checksum, when the cut reaches into what the checksum covers. */
+/* mr_frame_adjust: cut n bytes off its front. false, and nothing changed, when it has not that many, when its data would
+ * begin past the 65,535 bytes that an offset tells (of the longest super-frames' last 384) or, with a partial checksum,
+ * when the cut reaches into what the checksum covers. */
 bool mr_frame_adjust(void *base, struct mr_frame *f, uint32_t n);
 
 /* mr_frame_trim: cut n bytes off its end. false, and nothing changed, when it has not that many. */

@@ -41,7 +41,7 @@ bool mr_frame_prepend(void *base, struct mr_frame *f, uint32_t n)
 bool mr_frame_adjust(void *base, struct mr_frame *f, uint32_t n)
 {
     unsigned char *data = mr_frame_data(base, f);
-    if (n > f->length) {
+    if (n > f->length || n > (uint32_t)UINT16_MAX - f->offset) {
         return false;
     }
     if (f->flags & MR_FRAME_VNET) {

@@ -115,6 +115,17 @@ Test(frame, adjust_cuts_the_front)
     expect_frame(&f, MR_CHUNK_DATA + 60, 0);
 }
 
+/* Found by fuzz_frame: the offset turned over, and the frame began before its chunk's room. */
+Test(frame, adjust_stops_where_an_offset_ends)
+{
+    const uint32_t most = UINT16_MAX - MR_CHUNK_DATA;
+    struct mr_frame f = {.chunk = chunk, .offset = MR_CHUNK_DATA, .length = MR_FRAME_MAX};
+    cr_expect_not(mr_frame_adjust(arena, &f, most + 1));
+    expect_frame(&f, MR_CHUNK_DATA, MR_FRAME_MAX);
+    cr_expect(mr_frame_adjust(arena, &f, most));
+    expect_frame(&f, UINT16_MAX, MR_FRAME_MAX - most);
+}
+
 Test(frame, adjust_keeps_what_the_checksum_covers)
 {
     struct mr_frame f = make(MR_CHUNK_DATA, 60, MR_FRAME_CSUM | MR_FRAME_SUPER);
