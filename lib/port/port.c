@@ -1,5 +1,8 @@
 /* port.c: the table of drivers. What was built in is asked here, and nowhere else. */
 #include "lib/port/port.h"
+#include "lib/port/filter.h"
+
+#include <errno.h>
 
 extern const struct mr_driver mr_driver_memory;
 
@@ -29,3 +32,26 @@ const struct mr_driver *mr_driver_find(const char *name)
     }
     return NULL;
 }
+
+#if !MR_HAVE_PCAP
+int mr_filter_create(const char *text, struct mr_filter **out, struct mr_error *err)
+{
+    *out = NULL;
+    return mr_error_set(err, MR_FAULT_CONFIG, ENOTSUP, "filter \"%.200s\": not built in: needs libpcap and "
+                        "-Dpcap=enabled", text);
+}
+
+bool mr_filter_match(const struct mr_filter *f, const unsigned char *data, uint32_t length, uint32_t there)
+{
+    (void)f;
+    (void)data;
+    (void)length;
+    (void)there;
+    return false; // nobody has a filter to ask about
+}
+
+void mr_filter_destroy(struct mr_filter *f)
+{
+    (void)f;
+}
+#endif

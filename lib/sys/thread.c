@@ -55,6 +55,23 @@ int mr_thread_start(pthread_t *thread, uint32_t cpu, const char *name, void *(*b
     return 0;
 }
 
+int mr_thread_start_anywhere(pthread_t *thread, const char *name, void *(*body)(void *), void *arg,
+                             struct mr_error *err)
+{
+    char kept[NAME_BYTES];
+    sigset_t all, before;
+    snprintf(kept, sizeof kept, "%s", name);
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before); // the thread inherits it
+    int rc = pthread_create(thread, NULL, body, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc != 0) {
+        return mr_error_set(err, MR_FAULT_MACHINE, rc, "cannot start thread %s: %s", kept, strerror(rc));
+    }
+    pthread_setname_np(*thread, kept);
+    return 0;
+}
+
 int mr_thread_pin(uint32_t cpu)
 {
     cpu_set_t set;

@@ -13,6 +13,11 @@
 int mr_thread_start(pthread_t *thread, uint32_t cpu, const char *name, void *(*body)(void *), void *arg,
                     struct mr_error *err);
 
+/* mr_thread_start_anywhere: a thread beside the cores, on whatever CPU the scheduler gives it of those that the caller
+ * has; it takes no signals either. */
+int mr_thread_start_anywhere(pthread_t *thread, const char *name, void *(*body)(void *), void *arg,
+                             struct mr_error *err);
+
 /* mr_thread_pin: the calling thread. 0 or -errno. */
 int mr_thread_pin(uint32_t cpu);
 
