@@ -190,7 +190,7 @@ static uint32_t chunks_back(struct mr_port *port, uint32_t *chunks, uint32_t n)
 /* ---- telling ---- */
 
 struct sums {
-    uint64_t tp_packets, tp_drops, left, undescribed, no_buffers, cq_full, other, retagged, copied_small;
+    uint64_t tp_packets, tp_drops, left, undescribed, no_buffers, cq_full, other, retagged, copied_small, bad;
 };
 
 static struct sums sum(const struct mr_port *port)
@@ -207,6 +207,10 @@ static struct sums sum(const struct mr_port *port)
         s.other += mr_counted(&q->rearms_other);
         s.retagged += mr_counted(&q->retagged);
         s.copied_small += mr_counted(&q->copied_small);
+        s.bad += mr_counted(&q->bad_completions);
+    }
+    for (uint32_t i = 0; i < port->n_txq; i++) {
+        s.bad += mr_counted(&txq_of(port, i)->bad_completions);
     }
     return s;
 }
@@ -225,6 +229,9 @@ static void stats(struct mr_port *port, struct mr_outsides *out)
         mr_outside_add(out, "rearms_no_buffers", s.no_buffers, NULL, false);
         mr_outside_add(out, "rearms_cq_full", s.cq_full, NULL, false);
         mr_outside_add(out, "rearms_other", s.other, NULL, false);
+    }
+    if (s.bad != 0) {
+        mr_outside_add(out, "bad_completions", s.bad, NULL, true);
     }
 }
 

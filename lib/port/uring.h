@@ -33,6 +33,7 @@ enum mr_uring_kind { MR_URING_SEND, MR_URING_RECEIVE, MR_URING_CANCEL };
 #define MR_URING_USER_DATA(kind, queue, length, chunk)                                                                 \
     ((uint64_t)(kind) << 56 | (uint64_t)(queue) << 48 | (uint64_t)(length) << 32 | (uint32_t)(chunk))
 
+#define MR_URING_NO_CHUNK UINT32_MAX
 #define MR_URING_HEAD    64u /* bytes between the posted address and the data, with aux data */
 #define MR_URING_CONTROL (MR_URING_HEAD - sizeof(struct io_uring_recvmsg_out))
 
@@ -52,10 +53,11 @@ struct mr_uring_rxq {
     uint32_t n;              /* a power of two */
     uint32_t post_at;        /* where in the chunk a buffer begins */
     uint32_t post_bytes;
+    uint32_t frame_room;     /* longest frame that a buffer holds */
     uint32_t data_room;      /* small chunk: bytes from MR_CHUNK_DATA on */
     struct mr_stack *list;   /* of the pool: small or big chunks are posted */
     struct io_uring_buf_ring *ring;
-    uint32_t *chunk_of;      /* by buffer number, while posted */
+    uint32_t *chunk_of;      /* by buffer number: posted, or MR_URING_NO_CHUNK */
     uint16_t *free;
     uint32_t n_free;
     struct mr_frame *ready;  /* FIFO of frames not handed out yet; q.ready of them from ready_head on */
@@ -69,6 +71,7 @@ struct mr_uring_rxq {
     uint64_t copied_small;   /* offload: super: frames moved into a small chunk */
     uint64_t left_in_socket; /* accepted by the socket, never received */
     uint64_t undescribed;    /* accepted, then thrown away: a virtio_net_hdr has no word for the frame's offload */
+    uint64_t bad_completions; /* not followed: no request or posted buffer of ours answers to them */
     int last_error;          /* behind rearms_other, errno */
     /* control */
     uint64_t tp_packets, tp_drops; /* PACKET_STATISTICS, summed up: reading resets them */
@@ -84,6 +87,7 @@ struct mr_uring_txq {
     uint32_t capacity;   /* frames under way */
     uint32_t *done;      /* chunks to be reclaimed, n_done of them */
     uint32_t n_done;
+    uint64_t bad_completions; /* not followed: more than sends were under way */
     int last_error;      /* behind drops[tx_error], errno */
     int socket_bytes;
 };
@@ -111,6 +115,7 @@ int mr_uring_create(const struct mr_io_setup *setup, struct mr_io **out, struct 
 void mr_uring_destroy(struct mr_io *io);
 int mr_uring_attach(struct mr_io *io, struct mr_error *err);
 uint32_t mr_uring_doorbell(struct mr_io *io, uint32_t what);
+void mr_uring_complete(struct mr_uring *u, const struct io_uring_cqe *cqe); /* one completion, to its queue */
 void mr_uring_detach(struct mr_io *io, uint64_t deadline_ns);
 int mr_uring_add_rxq(struct mr_uring *u, struct mr_uring_rxq *q); /* files registered; 0 or -errno */
 int mr_uring_add_txq(struct mr_uring *u, struct mr_uring_txq *q);

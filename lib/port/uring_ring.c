@@ -119,24 +119,27 @@ static void enter(struct mr_uring *u, bool events)
     (void)rc; // what was not taken stays in the queue, and is handed over in the next pass
 }
 
+/* Told by kind and queue; what belongs to none of ours is counted at the first there is. */
+void mr_uring_complete(struct mr_uring *u, const struct io_uring_cqe *cqe)
+{
+    uint32_t queue = cqe->user_data >> 48 & 0xff;
+    uint64_t kind = cqe->user_data >> 56;
+    if (MR_LIKELY(kind == MR_URING_SEND && queue < u->n_txq)) {
+        mr_uring_tx_complete(u->txq[queue], cqe->user_data, cqe->res);
+    } else if (MR_LIKELY(kind == MR_URING_RECEIVE && queue < u->n_rxq)) {
+        mr_uring_rx_complete(u->rxq[queue], cqe->res, cqe->flags);
+    } else if (kind != MR_URING_CANCEL) { // of a cancel the request it ended tells itself
+        mr_count(u->n_rxq != 0 ? &u->rxq[0]->bad_completions : &u->txq[0]->bad_completions, 1);
+    }
+}
+
 static uint32_t reap(struct mr_uring *u)
 {
     struct io_uring_cqe *cqe;
     unsigned int head;
     uint32_t n = 0;
     io_uring_for_each_cqe(&u->ring, head, cqe) {
-        uint64_t what = cqe->user_data;
-        uint32_t queue = what >> 48 & 0xff;
-        switch (what >> 56) {
-        case MR_URING_SEND:
-            mr_uring_tx_complete(u->txq[queue], what, cqe->res);
-            break;
-        case MR_URING_RECEIVE:
-            mr_uring_rx_complete(u->rxq[queue], cqe->res, cqe->flags);
-            break;
-        default:
-            break; // a cancel: the request it ended tells itself
-        }
+        mr_uring_complete(u, cqe);
         n++;
     }
     io_uring_cq_advance(&u->ring, n);

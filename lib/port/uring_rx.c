@@ -31,6 +31,7 @@ static void place(struct mr_uring_rxq *q)
     if (q->super && q->post_bytes > MR_FRAME_MAX + head) {
         q->post_bytes = MR_FRAME_MAX + head; // what 16 bits of length hold
     }
+    q->frame_room = q->post_bytes - head;
     q->data_room = q->q.pool->small_bytes - MR_CHUNK_DATA;
     q->list = q->super ? &q->q.pool->big : &q->q.pool->small;
     q->msg.msg_controllen = q->aux ? MR_URING_CONTROL - (q->vnet ? MR_VNET_BYTES : 0) : 0;
@@ -86,6 +87,7 @@ int mr_uring_rx_attach(struct mr_uring_rxq *q)
 {
     struct io_uring_buf_reg reg = {.ring_addr = (uintptr_t)q->ring, .ring_entries = q->n, .bgid = (uint16_t)q->index};
     for (uint32_t i = 0; i < q->n; i++) {
+        q->chunk_of[i] = MR_URING_NO_CHUNK;
         q->free[q->n_free++] = (uint16_t)(q->n - 1 - i);
     }
     int rc = io_uring_register_buf_ring(&q->uring->ring, &reg, 0);
@@ -184,13 +186,19 @@ static void move_to_small(struct mr_uring_rxq *q, struct mr_frame *f)
     mr_count(&q->copied_small, 1);
 }
 
-/* result: what the kernel says of the buffer; with aux data it leads to the header before the data. */
-static void receive(struct mr_uring_rxq *q, uint32_t number, uint32_t result)
+/* result: what the kernel says of the buffer; with aux data it leads to the header before the data. Neither the buffer's
+ * number nor a length is believed beyond what was posted. */
+static void receive(struct mr_uring_rxq *q, uint32_t number, int result)
 {
+    if (MR_UNLIKELY(number >= q->n || q->chunk_of[number] == MR_URING_NO_CHUNK || result < 0)) {
+        mr_count(&q->bad_completions, 1);
+        return;
+    }
     struct mr_frame f = {.chunk = q->chunk_of[number], .offset = MR_CHUNK_DATA, .port = q->q.port->number};
     unsigned char *chunk = mr_chunk_at(q->q.port->base, f.chunk);
-    uint32_t bytes = result;
-    bool cut = result > q->post_bytes;
+    uint32_t bytes = (uint32_t)result;
+    bool cut = false;
+    q->chunk_of[number] = MR_URING_NO_CHUNK;
     q->free[q->n_free++] = (uint16_t)number;
     q->q.held--;
     if (q->aux) {
@@ -200,7 +208,7 @@ static void receive(struct mr_uring_rxq *q, uint32_t number, uint32_t result)
     }
     uint32_t head = q->vnet ? MR_VNET_BYTES : 0;
     bytes = bytes > head ? bytes - head : 0;
-    uint32_t reason = judge(q, chunk, &f, bytes, cut);
+    uint32_t reason = judge(q, chunk, &f, bytes, cut || bytes > q->frame_room);
     if (MR_UNLIKELY(reason != NO_REASON)) {
         mr_count(&q->q.frames, 1);
         mr_count(&q->q.bytes, bytes);
@@ -219,6 +227,10 @@ static void receive(struct mr_uring_rxq *q, uint32_t number, uint32_t result)
  * for UDP's), and finds that out when the frame is off the queue. */
 static void ended(struct mr_uring_rxq *q, int result)
 {
+    if (!q->armed) {
+        mr_count(&q->bad_completions, 1);
+        return;
+    }
     q->armed = false;
     if (result == -ENOBUFS) {
         mr_count(&q->rearms_no_buffers, 1);
@@ -227,14 +239,14 @@ static void ended(struct mr_uring_rxq *q, int result)
     } else if (result != -ECANCELED) {
         mr_count(&q->undescribed, q->vnet && result == -EINVAL);
         mr_count(&q->rearms_other, 1);
-        __atomic_store_n(&q->last_error, -result, __ATOMIC_RELAXED);
+        __atomic_store_n(&q->last_error, (int)-(uint32_t)result, __ATOMIC_RELAXED); // INT_MIN has no negative
     }
 }
 
 void mr_uring_rx_complete(struct mr_uring_rxq *q, int result, uint32_t flags)
 {
     if (MR_LIKELY(flags & IORING_CQE_F_BUFFER)) {
-        receive(q, flags >> IORING_CQE_BUFFER_SHIFT, (uint32_t)result);
+        receive(q, flags >> IORING_CQE_BUFFER_SHIFT, result);
     }
     if (MR_UNLIKELY(!(flags & IORING_CQE_F_MORE))) {
         ended(q, result);
@@ -315,13 +327,10 @@ uint32_t mr_uring_rx_chunks_back(struct mr_uring_rxq *q, uint32_t *chunks, uint3
     if (q->chunk_of == NULL || q->armed) {
         return k; // a request that did not end may still write into its buffers: they stay away, and are missed
     }
-    for (uint32_t i = 0; i < q->n_free; i++) {
-        q->chunk_of[q->free[i]] = UINT32_MAX;
-    }
     for (uint32_t i = 0; k < n && i < q->n; i++) {
-        if (q->q.held != 0 && q->chunk_of[i] != UINT32_MAX) {
+        if (q->q.held != 0 && q->chunk_of[i] != MR_URING_NO_CHUNK) {
             chunks[k++] = q->chunk_of[i];
-            q->chunk_of[i] = UINT32_MAX;
+            q->chunk_of[i] = MR_URING_NO_CHUNK;
             q->q.held--;
         }
     }

@@ -94,6 +94,10 @@ static enum mr_drop reason_of(struct mr_uring_txq *q, int error)
 /* A send that a stop cancelled stays in in_flight: that is how the engine finds and counts it. */
 void mr_uring_tx_complete(struct mr_uring_txq *q, uint64_t user_data, int result)
 {
+    if (MR_UNLIKELY(q->n_done == q->q.held)) {
+        mr_count(&q->bad_completions, 1);
+        return;
+    }
     q->done[q->n_done++] = (uint32_t)user_data;
     if (MR_LIKELY(result >= 0)) {
         q->q.in_flight--;
@@ -101,6 +105,6 @@ void mr_uring_tx_complete(struct mr_uring_txq *q, uint64_t user_data, int result
         mr_count(&q->q.bytes, user_data >> 32 & 0xffff);
     } else if (result != -ECANCELED) {
         q->q.in_flight--;
-        mr_count(&q->q.drops[reason_of(q, -result)], 1);
+        mr_count(&q->q.drops[reason_of(q, (int)-(uint32_t)result)], 1);
     }
 }
