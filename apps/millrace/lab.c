@@ -110,6 +110,7 @@ static int run_pipeline(struct lab *l, struct mr_error *err)
     bool live = !l->options.quiet && isatty(STDERR_FILENO);
     options.each_second = live ? lab_live : NULL;
     options.event = l->options.quiet ? NULL : lab_event;
+    options.balance = print_balance;
     int result = mr_engine_run(l->engine, &options, err);
     fputs(live ? "\r\033[K" : "", stderr);
     if (result < 0) {

@@ -14,7 +14,7 @@ static const struct option known[] = {
     {"config", required_argument, NULL, 'c'}, {"json", required_argument, NULL, 'j'},
     {"for", required_argument, NULL, 'f'},    {"set", required_argument, NULL, 's'},
     {"quiet", no_argument, NULL, 'q'},        {"help", no_argument, NULL, HELP},
-    {"verbose", no_argument, NULL, VERBOSE},
+    {"verbose", no_argument, NULL, VERBOSE},  {"check", required_argument, NULL, 'b'},
 };
 
 enum { KNOWN = sizeof known / sizeof *known };
@@ -114,6 +114,10 @@ static int take(struct options *o, const char *verb, int option, const char *val
         return mr_parse_duration(value, &o->for_ns) == 0 && o->for_ns != 0
                    ? 0
                    : fail(verb, err, "--for: expected a time like 10s, 250ms or 10 (seconds), not", value, "");
+    case 'b':
+        return mr_parse_duration(value, &o->check_ns) == 0 && o->check_ns != 0
+                   ? 0
+                   : fail(verb, err, "--check: expected a time like 1s, 250ms or 1 (seconds), not", value, "");
     case 's':
         if (o->n_sets == OPTIONS_SETS_MAX) {
             return fail(verb, err, "more than 64 of --set, from", value, "");

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <unistd.h>
 
 static const char help[] =
@@ -16,12 +17,14 @@ static const char help[] =
     "  --set KEY=VALUE         change a key, as often as you like: --set engine.layout=pipeline\n"
     "  --for TIME              end after 10s, 250ms, 10 (seconds); else at SIGINT or SIGTERM, or when all\n"
     "                          sources have ended\n"
+    "  --check TIME            verify the balance this often while it runs; exit code 1 when it did not hold\n"
     "  --json FILE|-           the report as one JSON document (docs/report.md)\n"
     "  --quiet                 no live line, no events, no table\n"
     "  --verbose               errors with errno and whose fault it is\n"
     "\n"
     "The first signal stops receiving, drains, and reports: exit code 0. A second one stops at once, what was left\n"
-    "inside is counted as stopped: exit code 130. 1: failed; 2: usage or configuration; 3: the machine cannot.\n";
+    "inside is counted as stopped: exit code 130. 1: failed; 2: usage or configuration; 3: the machine cannot.\n"
+    "SIGUSR1 prints where every frame and chunk is, and nothing stops for it.\n";
 
 /* One line, written over each second: short enough for 80 columns. */
 static void live_line(const struct mr_interval *now, void *arg)
@@ -37,8 +40,9 @@ static void live_line(const struct mr_interval *now, void *arg)
 static void tell_event(const struct mr_event *event, void *arg)
 {
     (void)arg;
-    fprintf(stderr, "%s%.1f s: %s: %s: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", event->seconds,
-            event->port[0] != 0 ? event->port : event->stage, event->what, event->text);
+    const char *where = event->port[0] != 0 ? event->port : event->stage;
+    fprintf(stderr, "%s%.1f s: %s%s%s: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", event->seconds, where,
+            where[0] != 0 ? ": " : "", event->what, event->text);
 }
 
 /* Frames or chunks that no counter knows are a fault of ours: nobody shall take such a run for good. */
@@ -84,6 +88,8 @@ static int run(struct mr_engine *engine, const struct options *o, int argc, char
     bool live = !o->quiet && isatty(STDERR_FILENO);
     struct mr_run_options options = {.for_ns = o->for_ns, .signals = true, .each_second = live ? live_line : NULL};
     options.event = o->quiet ? NULL : tell_event;
+    options.check_ns = o->check_ns;
+    options.balance = print_balance;
     int exit_code = mr_engine_run(engine, &options, err);
     fputs(live ? "\r\033[K" : "", stderr);
     if (exit_code < 0) {
@@ -102,7 +108,8 @@ int verb_run(int argc, char **argv)
     struct options o;
     struct mr_config *config = NULL;
     struct mr_engine *engine = NULL;
-    int result = options_parse(&o, "cjfsq", argc, argv, &err);
+    signal(SIGUSR1, SIG_IGN); // before the engine listens for it, and after, it shall not kill
+    int result = options_parse(&o, "cjfsqb", argc, argv, &err);
     if (result == 0 && o.help) {
         fputs(help, stdout);
         result = finish_output(&err);

@@ -26,12 +26,13 @@ struct options {
     const char *config; /* -c FILE */
     const char *json;   /* --json FILE or "-"; NULL = none */
     uint64_t for_ns;    /* --for TIME; 0 = no end */
+    uint64_t check_ns;  /* --check TIME; 0 = only when asked */
     uint32_t n_sets;
     const char *sets[OPTIONS_SETS_MAX]; /* --set KEY=VALUE */
     bool quiet, verbose, help;
 };
 
-/* options_parse: accepted: the letters of the verb's options: c(onfig) j(son) f(or) s(et) q(uiet); --help and --verbose
+/* options_parse: accepted: the letters of the verb's options: c(onfig) j(son) f(or) s(et) q(uiet) b (--check); --help and --verbose
  * are every verb's. 0, or -EINVAL with err filled. */
 int options_parse(struct options *o, const char *accepted, int argc, char **argv, struct mr_error *err);
 
@@ -59,5 +60,12 @@ int finish_output(struct mr_error *err);
  * table on stderr if that is a terminal. 0, or -errno with err filled. */
 int present(const json_t *document, const struct options *o, void (*print)(const json_t *, FILE *, bool),
             struct mr_error *err);
+
+/* ---- balance.c ---- */
+
+struct mr_balance;
+
+/* print_balance: where all frames and chunks are, one block on standard error. arg is not used. */
+void print_balance(const struct mr_balance *b, void *arg);
 
 #endif

@@ -25,13 +25,44 @@ struct mr_interval {
     uint64_t p50_ns, p99_ns; /* latency of the frames sent in this interval; 0 without any */
 };
 
-/* The first frame that died of a reason at a stage; told within milliseconds. Control thread. */
+/* The first frame that died of a reason at a stage, or another thing that a person should know; told within
+ * milliseconds. Control thread. */
 struct mr_event {
     double seconds;    /* since the start */
-    char port[MR_NAME_MAX]; /* empty for a work stage */
-    char stage[48];    /* as in plan and report: rx:left.0 */
-    const char *what;  /* the drop reason's word */
-    const char *text;  /* what it means, and the fix */
+    char port[MR_NAME_MAX]; /* empty when it concerns none */
+    char stage[48];    /* as in plan and report: rx:left.0; empty when it concerns none */
+    const char *what;  /* the drop reason's word, or "balance", "no_answer" */
+    const char *text;  /* what it means, and the fix; good as long as the engine lives */
+    char detail[256];  /* behind text, when that is not the same each time */
+};
+
+/* One stage in a balance. */
+struct mr_balance_stage {
+    const char *name;
+    uint64_t frames;        /* went through it, as in the report */
+    uint64_t made, dropped; /* in it */
+    uint64_t chunks;        /* held by its queue and the kernel or device behind it */
+    int64_t unaccounted;    /* what came in and was made, less what went on, was dropped, or is held by its queue */
+};
+
+/* Where all frames and chunks were while the engine ran. Each core counted between two of its own passes, not all at the
+ * same instant: what a ring got after its consumer was asked, or gave before its producer was, is in in_rings with its
+ * sign, and so the sums are exact. Each number was counted; unaccounted are the two differences. */
+struct mr_balance {
+    double seconds;  /* since the start */
+    bool asked;      /* by SIGUSR1 or mr_engine_ask_balance; else it is told because it does not hold */
+    bool answered;   /* all cores did so within 1 s; else core (index) and cpu tell who did not, and nothing below is known */
+    bool holds;
+    uint32_t core, cpu;
+    uint64_t rx, made, tx, drops; /* frames */
+    uint64_t in_queues;           /* taken by a sending queue and not yet sent */
+    int64_t in_rings;
+    int64_t unaccounted;          /* rx + made - tx - drops - in_queues - in_rings */
+    uint64_t chunks, free_lists, side_lists, receiving, received, sending;
+    int64_t recycle_rings;
+    int64_t chunks_unaccounted;   /* chunks - free_lists - … - in_rings */
+    uint32_t n_stages;
+    const struct mr_balance_stage *stages; /* valid while the call lasts */
 };
 
 struct mr_run_options {
@@ -42,6 +73,9 @@ struct mr_run_options {
     bool signals;      /* take SIGINT and SIGTERM: first drains, second stops at once */
     void (*each_second)(const struct mr_interval *now, void *arg); /* may be NULL */
     void (*event)(const struct mr_event *event, void *arg); /* may be NULL */
+    uint64_t check_ns; /* verify the balance this often, or as often as the cores answer; 0 = only when asked */
+    void (*balance)(const struct mr_balance *now, void *arg); /* it was asked for, or a check found that it does not hold;
+                                                                 may be NULL. With signals, SIGUSR1 asks */
     void *arg;
     const int *stop_fd; /* readable = drain, again = stop now, end of file = both; NULL = none */
     void (*started)(void *arg); /* all cores run; may be NULL */
@@ -55,9 +89,13 @@ extern "C" {
 int mr_engine_create(const struct mr_config *cfg, struct mr_engine **out, struct mr_error *err);
 
 /* mr_engine_run: run and drain, once per engine. 0 = done, 130 = stopped by a second signal, 1 = the drain gave up after
- * 2 s without progress and what was left is counted as stopped (all three: the report is there); -errno with err filled =
- * did not start or failed. */
+ * 2 s without progress and what was left is counted as stopped, or a balance did not hold (all three: the report is there);
+ * -errno with err filled = did not start or failed. */
 int mr_engine_run(struct mr_engine *e, const struct mr_run_options *options, struct mr_error *err);
+
+/* mr_engine_ask_balance: have options->balance called, within milliseconds, while the engine runs. Any thread, or a
+ * signal handler. */
+void mr_engine_ask_balance(struct mr_engine *e);
 
 void mr_engine_destroy(struct mr_engine *e);
 

@@ -210,7 +210,8 @@ int mr_engine_build(struct mr_engine *e, struct mr_error *err)
     e->rings = calloc(e->plan->n_rings + 1u, sizeof(struct mr_ring *));
     e->intervals = calloc(MR_INTERVALS_MAX, sizeof *e->intervals);
     e->events = calloc(MR_EVENTS_MAX, sizeof *e->events);
-    if (e->rings == NULL || e->intervals == NULL || e->events == NULL) {
+    e->balance_stages = calloc(e->plan->n_stages, sizeof *e->balance_stages);
+    if (e->rings == NULL || e->intervals == NULL || e->events == NULL || e->balance_stages == NULL) {
         return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for the engine's tables");
     }
     int rc = make_arena(e, &areas, err);
@@ -233,4 +234,5 @@ void mr_engine_unbuild(struct mr_engine *e)
     free(e->rings);
     free(e->intervals);
     free(e->events);
+    free(e->balance_stages);
 }

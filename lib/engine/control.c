@@ -137,6 +137,7 @@ int mr_engine_run(struct mr_engine *e, const struct mr_run_options *options, str
     rc = start_cores(e, err);
     if (rc == 0) {
         e->start_ns = mr_now_ns();
+        mr_check_open(e, &w);
         if (options->started != NULL) {
             options->started(options->arg);
         }

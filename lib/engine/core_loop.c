@@ -140,6 +140,11 @@ static bool housekeeping(struct mr_core *c, uint64_t now)
     if (command == MR_COMMAND_RX_OFF && c->state == MR_CORE_RUNNING && all_quiet(c)) {
         mr_store_release(&c->state, MR_CORE_QUIET);
     }
+    uint32_t wanted = mr_load_acquire(&c->cut_wanted);
+    if (wanted != c->cut_taken) {
+        mr_cut_take(c);
+        mr_store_release(&c->cut_taken, wanted);
+    }
     mr_store_release(&c->epoch, c->epoch + 1);
     return command != MR_COMMAND_STOP;
 }

@@ -49,10 +49,13 @@ struct mr_core {
 
     /* control writes, the core reads */
     uint32_t command MR_ALIGNED(MR_LINE_PAIR);
+    uint32_t cut_wanted; /* number of a cut (cut.h); another one than cut_taken asks for it */
 
     /* the core writes, control reads */
     uint32_t state MR_ALIGNED(MR_LINE_PAIR);
     uint32_t epoch;
+    uint32_t cut_taken; /* the cuts of the core and its stages are of this number */
+    struct mr_core_cut cut;
     uint32_t last_gap;  /* tick (TSC >> 4) at which the last gap ended; 0 = none yet */
     uint64_t holding;   /* frames inside its stages and the rings they read, as of epoch */
     uint64_t moved;     /* Σ frames its stages moved, as of epoch */

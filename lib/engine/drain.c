@@ -32,6 +32,7 @@ void mr_linger(struct mr_engine *e, struct mr_watch *w)
         last_ns = rx != last_rx || mr_rx_left(e, true) != 0 ? mr_now_ns() : last_ns;
         last_rx = rx;
         mr_watch_listen(w, 1000000);
+        mr_check_step(e, w, mr_now_ns());
     }
 }
 
@@ -76,6 +77,7 @@ void mr_drain(struct mr_engine *e, struct mr_watch *w)
     moved = then;
     while (w->asked < 2) {
         mr_watch_listen(w, 200000);
+        mr_check_step(e, w, mr_now_ns());
         look(e, &now);
         moved = now.moved != then.moved ? now : moved;
         if (now.moved == then.moved && now.holding == 0 && mr_cores_reached(e, MR_CORE_QUIET)) {

@@ -13,6 +13,12 @@
 #define MR_INTERVALS_MAX 3600u /* seconds kept for the report; the first hour */
 #define MR_EVENTS_MAX    256u
 
+/* Balances of the running engine, as they went. */
+struct mr_checks {
+    uint64_t interval_ns; /* asked for, 0 = none */
+    uint64_t made, failed, unanswered;
+};
+
 /* Where chunks were when the cores had ended, each counted on its own. */
 struct mr_chunk_owners {
     uint64_t total;
@@ -60,6 +66,9 @@ struct mr_engine {
     uint32_t n_events;
     struct mr_event *events;       /* MR_EVENTS_MAX */
     uint32_t seen[MR_STAGES_MAX];  /* a bit for each drop reason that was told */
+    struct mr_checks checks;
+    struct mr_balance_stage *balance_stages; /* plan->n_stages; control */
+    uint32_t balance_asked;        /* by any thread; control takes it back */
     void (*on_event)(const struct mr_event *event, void *arg);
     void *on_event_arg;
 };
@@ -79,8 +88,10 @@ void mr_engine_totals(struct mr_engine *e, struct mr_totals *t);
 /* mr_engine_latency: merge all TX stages' histograms (unit: 16 ticks) into zeroed ones; either may be NULL. */
 void mr_engine_latency(struct mr_engine *e, struct mr_histogram *all, struct mr_histogram *undisturbed);
 
-/* mr_engine_look_for_events: tell and keep what is new. */
+/* mr_engine_look_for_events: tell and keep what is new. mr_engine_note: tell and keep this; port and stage "" = none. */
 void mr_engine_look_for_events(struct mr_engine *e, uint64_t now_ns);
+void mr_engine_note(struct mr_engine *e, uint64_t now_ns, const char *port, const char *stage, const char *what,
+                    const char *format, ...) __attribute__((format(printf, 6, 7)));
 
 /* mr_engine_settle: after all cores have ended: count what was left inside, close the ports, take all chunks home. */
 void mr_engine_settle(struct mr_engine *e);

@@ -1,6 +1,7 @@
 /* events.c: what a person should know while it happens: the first frame that dies of a reason, at a stage. */
 #include "lib/engine/report_parts.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 MR_STATIC_ASSERT(MR_DROP_ENGINE_COUNT <= 32, "a bit for each reason");
@@ -16,17 +17,21 @@ static const char *port_of(const struct mr_engine *e, const struct mr_stage *s)
     return s->kind == MR_STAGE_WORK ? "" : e->config->ports[s->plan->port].name;
 }
 
-static void add(struct mr_engine *e, const struct mr_stage *s, uint32_t reason, uint64_t now_ns)
+/* What does not fit the table any more is told all the same. */
+void mr_engine_note(struct mr_engine *e, uint64_t now_ns, const char *port, const char *stage, const char *what,
+                    const char *format, ...)
 {
-    if (e->n_events == MR_EVENTS_MAX) {
-        return;
-    }
-    struct mr_event *event = &e->events[e->n_events++];
+    struct mr_event surplus;
+    struct mr_event *event = e->n_events < MR_EVENTS_MAX ? &e->events[e->n_events++] : &surplus;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(event->detail, sizeof event->detail, format, args);
+    va_end(args);
     event->seconds = (double)(now_ns - e->start_ns) / 1e9;
-    event->what = mr_drop_word(reason);
-    event->text = mr_drop_text(reason);
-    snprintf(event->stage, sizeof event->stage, "%s", s->plan->name);
-    snprintf(event->port, sizeof event->port, "%s", port_of(e, s));
+    event->what = what;
+    event->text = event->detail;
+    snprintf(event->stage, sizeof event->stage, "%s", stage);
+    snprintf(event->port, sizeof event->port, "%s", port);
     if (e->on_event != NULL) {
         e->on_event(event, e->on_event_arg);
     }
@@ -39,7 +44,7 @@ void mr_engine_look_for_events(struct mr_engine *e, uint64_t now_ns)
         for (uint32_t r = 0; r < MR_DROP_ENGINE_COUNT; r++) {
             if ((e->seen[i] >> r & 1u) == 0 && mr_counted(&s->counters.drops[r]) != 0 && !expected(r)) {
                 e->seen[i] |= 1u << r;
-                add(e, s, r, now_ns);
+                mr_engine_note(e, now_ns, port_of(e, s), s->plan->name, mr_drop_word(r), "%s", mr_drop_text(r));
             }
         }
     }
@@ -51,8 +56,9 @@ json_t *mr_report_events(const struct mr_engine *e)
     for (uint32_t i = 0; i < e->n_events; i++) {
         const struct mr_event *event = &e->events[i];
         json_t *port = event->port[0] == 0 ? json_null() : json_string(event->port);
-        json_array_append_new(list, json_pack("{s:f, s:o, s:s, s:s, s:s}", "seconds", event->seconds, "port", port,
-                                              "stage", event->stage, "what", event->what, "text", event->text));
+        json_t *stage = event->stage[0] == 0 ? json_null() : json_string(event->stage);
+        json_array_append_new(list, json_pack("{s:f, s:o, s:o, s:s, s:s}", "seconds", event->seconds, "port", port,
+                                              "stage", stage, "what", event->what, "text", event->text));
     }
     return list;
 }

@@ -121,6 +121,17 @@ static json_t *chunks_json(const struct mr_chunk_owners *c)
     return o;
 }
 
+/* Of the balances taken while it ran; interval_ns 0: only when asked. */
+static json_t *checks_json(const struct mr_checks *c)
+{
+    json_t *o = json_object();
+    mr_json_put(o, "interval_ns", c->interval_ns);
+    mr_json_put(o, "made", c->made);
+    mr_json_put(o, "failed", c->failed);
+    mr_json_put(o, "unanswered", c->unanswered);
+    return o;
+}
+
 /* ---- rate and latency ---- */
 
 static json_t *rate_json(const struct mr_engine *e, const struct mr_totals *t)
@@ -288,6 +299,7 @@ json_t *mr_report_json(struct mr_engine *e, int argc, char **argv)
     json_object_set_new(r, "cores", mr_report_cores(e));
     json_object_set_new(r, "totals", totals_json(e, &t));
     json_object_set_new(r, "chunks", chunks_json(&e->owners));
+    json_object_set_new(r, "checks", checks_json(&e->checks));
     json_object_set_new(r, "rate", rate_json(e, &t));
     json_object_set_new(r, "latency_ns", latency_json(e));
     json_object_set_new(r, "cost", cost_json(e, &t));

@@ -323,6 +323,16 @@ static void print_balance(const struct printer *p, const json_t *r)
             count(t, "in_flight").text, count(t, "unaccounted").text, p->plain);
 }
 
+static void print_checks(const struct printer *p, const json_t *r)
+{
+    const json_t *c = get(r, "checks");
+    if (number(c, "made") + number(c, "unanswered") != 0) {
+        fprintf(p->out, "checked  %s times while it ran: %s%s did not hold%s, %s without an answer\n", count(c, "made").text,
+                number(c, "failed") != 0 ? p->red : "", count(c, "failed").text,
+                number(c, "failed") != 0 ? p->plain : "", count(c, "unanswered").text);
+    }
+}
+
 void mr_report_print(const json_t *report, FILE *out, bool colour)
 {
     struct printer p = {.out = out, .bold = "", .red = "", .plain = ""};
@@ -341,5 +351,6 @@ void mr_report_print(const json_t *report, FILE *out, bool colour)
     print_latency(&p, report);
     print_cost(&p, report);
     print_memory(&p, report);
+    print_checks(&p, report);
     print_balance(&p, report);
 }

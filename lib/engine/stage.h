@@ -15,6 +15,7 @@
 #include <millrace/histogram.h>
 #include <millrace/work.h>
 
+#include "lib/engine/cut.h"
 #include "lib/engine/plan.h"
 #include "lib/port/port.h"
 
@@ -33,6 +34,7 @@ struct mr_stage {
     uint32_t blocked; /* this pass: had something to move and no room for it */
     struct mr_stage_counters counters;
     struct mr_batch_counts batches;
+    struct mr_stage_cut cut; /* the core writes when asked, then control reads */
 };
 
 struct mr_stage_rx {

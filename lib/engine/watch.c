@@ -26,6 +26,7 @@ int mr_watch_open(struct mr_watch *w, const struct mr_run_options *options, stru
         sigemptyset(&set);
         sigaddset(&set, SIGINT);
         sigaddset(&set, SIGTERM);
+        sigaddset(&set, SIGUSR1);
         pthread_sigmask(SIG_BLOCK, &set, &w->old_mask); // before any core starts: they inherit it
         w->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
         if (w->signal_fd < 0) {
@@ -99,7 +100,11 @@ static void hear(struct mr_watch *w, const struct pollfd *fds)
     if (fds[0].revents & POLLIN) {
         struct signalfd_siginfo info;
         while (read(w->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
-            ask(w, 1, "signal");
+            if (info.ssi_signo == SIGUSR1) {
+                w->check.wanted = true;
+            } else {
+                ask(w, 1, "signal");
+            }
         }
     }
     if (fds[1].revents & (POLLIN | POLLHUP)) {
@@ -173,6 +178,7 @@ void mr_watch(struct mr_engine *e, struct mr_watch *w)
     for (;;) {
         uint64_t now = mr_now_ns();
         mr_engine_look_for_events(e, now);
+        mr_check_step(e, w, now);
         if (now >= w->next_second) {
             note_interval(e, w, now);
             w->next_second = now + SECOND_NS - (now - e->start_ns) % SECOND_NS; // the next whole one: none is made up for
@@ -182,7 +188,7 @@ void mr_watch(struct mr_engine *e, struct mr_watch *w)
             snprintf(e->ended_by, sizeof e->ended_by, "%s", why);
             return;
         }
-        uint64_t next = earliest(earliest(w->next_second, end), now + LATE_NS);
+        uint64_t next = earliest(earliest(w->next_second, end), now + earliest(LATE_NS, mr_check_due(w, now)));
         mr_watch_listen(w, next - now);
     }
 }

@@ -6,6 +6,18 @@
 
 #include <signal.h>
 
+/* check.c: balances of the running engine. */
+struct mr_check {
+    uint64_t next_ns;  /* the next interval's; UINT64_MAX = none */
+    uint64_t asked_ns; /* when the cores were asked; 0 = they are not */
+    uint32_t looks;    /* at the answers */
+    uint32_t number;   /* of the cut that was last asked for */
+    bool wanted;       /* SIGUSR1 or mr_engine_ask_balance: the next round is for somebody */
+    bool for_somebody; /* the one under way is */
+    bool failing;      /* the last one did not hold: told once, until one holds again */
+    bool silent;       /* the last one had no answer: told once, too */
+};
+
 struct mr_watch {
     const struct mr_run_options *options;
     int signal_fd;
@@ -16,6 +28,7 @@ struct mr_watch {
     uint64_t interval_ns; /* when the last interval was noted */
     struct mr_totals before;
     struct mr_histogram *latency, *latency_before;
+    struct mr_check check;
 };
 
 /* watch.c. mr_watch_open blocks the signals it takes, before any core starts. mr_watch_listen: wait so long, or until
@@ -31,6 +44,12 @@ uint32_t mr_rx_left(const struct mr_engine *e, bool sources_only);
 /* drain.c */
 void mr_linger(struct mr_engine *e, struct mr_watch *w);
 void mr_drain(struct mr_engine *e, struct mr_watch *w);
+
+/* check.c. mr_check_step: ask the cores when it is time, judge when they have answered; called in each of control's
+ * loops. mr_check_due: ns until it wants to be called again. */
+void mr_check_open(struct mr_engine *e, struct mr_watch *w);
+void mr_check_step(struct mr_engine *e, struct mr_watch *w, uint64_t now);
+uint64_t mr_check_due(const struct mr_watch *w, uint64_t now);
 
 /* control.c: tell all cores; have all come so far? */
 void mr_cores_command(struct mr_engine *e, enum mr_command what);
