@@ -13,6 +13,7 @@ enum { HELP = 'h', VERBOSE = 'v' };
 static const struct option known[] = {
     {"config", required_argument, NULL, 'c'}, {"json", required_argument, NULL, 'j'},
     {"for", required_argument, NULL, 'f'},    {"set", required_argument, NULL, 's'},
+    {"print-config", no_argument, NULL, 'p'},
     {"quiet", no_argument, NULL, 'q'},        {"help", no_argument, NULL, HELP},
     {"verbose", no_argument, NULL, VERBOSE},  {"check", required_argument, NULL, 'b'},
 };
@@ -123,6 +124,9 @@ static int take(struct options *o, const char *verb, int option, const char *val
             return fail(verb, err, "more than 64 of --set, from", value, "");
         }
         o->sets[o->n_sets++] = value;
+        return 0;
+    case 'p':
+        o->print_config = true;
         return 0;
     case 'q':
         o->quiet = true;

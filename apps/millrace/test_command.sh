@@ -50,6 +50,10 @@ gives 0 '' drivers && shows '^memory .*yes'
 gives 0 '' drivers --json - && shows '"millrace.drivers/1"'
 gives 0 '' plan -c "$config" && shows 'work:0.0'
 gives 0 '' plan -c "$config" --quiet && [ ! -s "$dir/out" ] || fail "--quiet prints"
+gives 0 '' plan -c "$config" --print-config --set ports.in.rate=1.5mpps && shows '^  ring: 1024$' && shows '^    rate: 1500000$'
+cp "$dir/out" "$dir/printed.yaml"
+gives 0 '' plan -c "$dir/printed.yaml" --print-config && cmp -s "$dir/out" "$dir/printed.yaml" || fail "printed twice, differs"
+gives 0 '' plan -c "$config" --print-config --json - && shows '"ring": 1024'
 for verb in run plan drivers; do
     gives 0 '' $verb --help && shows "^millrace $verb: "
 done

@@ -29,6 +29,7 @@ struct options {
     uint64_t check_ns;  /* --check TIME; 0 = only when asked */
     uint32_t n_sets;
     const char *sets[OPTIONS_SETS_MAX]; /* --set KEY=VALUE */
+    bool print_config; /* --print-config */
     bool quiet, verbose, help;
 };
 

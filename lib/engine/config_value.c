@@ -102,15 +102,32 @@ static int read_word(const struct mr_key *key, const char *text, uint32_t *value
     return -EINVAL;
 }
 
+/* Text is UTF-8 by then. YAML's escapes also make what a terminal or YAML itself would take for a control: C1, ends of
+ * lines and paragraphs, byte order marks, and what is no character. */
+static bool is_printable(const char *text)
+{
+    static const char *const hidden[] = {"\u2028", "\u2029", "\xef\xbb\xbf", "\xef\xbf\xbe", "\xef\xbf\xbf"};
+    for (const char *p = text; *p != 0; p++) {
+        bool c1 = (unsigned char)p[0] == 0xc2 && (unsigned char)p[1] < 0xa0;
+        if (iscntrl((unsigned char)*p) || c1) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < sizeof hidden / sizeof *hidden; i++) {
+        if (strstr(text, hidden[i]) != NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static int read_text(const char *text, char *to, size_t bytes)
 {
     if (strlen(text) >= bytes) {
         return -ERANGE;
     }
-    for (const char *p = text; *p != 0; p++) {
-        if (iscntrl((unsigned char)*p)) {
-            return -EINVAL;
-        }
+    if (!is_printable(text)) {
+        return -EINVAL;
     }
     memset(to, 0, bytes);
     memcpy(to, text, strlen(text));

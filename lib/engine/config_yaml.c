@@ -12,7 +12,13 @@ enum { DEPTH_MAX = 8 }; /* the deepest key, paths[0].from[0], stands at 5 */
 static void make_printable(char *text)
 {
     for (; *text != 0; text++) {
-        *text = (unsigned char)*text < ' ' || *text == 127 ? '?' : *text;
+        const unsigned char *c = (const unsigned char *)text;
+        if (*c < ' ' || *c == 127) {
+            *text = '?';
+        } else if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) { // U+0080 … U+009F
+            *text++ = '?';
+            *text = '?';
+        }
     }
 }
 

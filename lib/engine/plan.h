@@ -103,6 +103,9 @@ void mr_plan_print(const json_t *plan, FILE *out, bool colour);
 json_t *mr_config_json(const struct mr_config *cfg);
 json_t *mr_plan_config_json(const struct mr_plan *p);
 
+/* mr_config_print: such a document as YAML, one key a line. */
+void mr_config_print(const json_t *config, FILE *out, bool colour);
+
 /* mr_host_json: host facts, as reports carry them. */
 json_t *mr_host_json(void);
 
