@@ -36,10 +36,20 @@ static struct {
     volatile sig_atomic_t asked, drained;
 } stop;
 
+/* Nothing else may be done in a signal handler; whether it arrives cannot be helped. */
+static void say(const char *text)
+{
+    ssize_t unused = write(STDERR_FILENO, text, strlen(text));
+    (void)unused;
+}
+
 static void tell(int fd)
 {
-    if (write(fd, "s", 1) != 1) {
-        _exit(MR_FAULT_RUN); // a pipe of our own, open at both ends, all but empty
+    if (write(fd, "s", 1) != 1) { // a pipe of our own, open at both ends, all but empty
+        say("millrace: lab: cannot write to the pipe that starts and stops its parts: ");
+        say(strerrordesc_np(errno));
+        say("\n");
+        _exit(MR_FAULT_RUN);
     }
 }
 
@@ -48,8 +58,8 @@ static void tell(int fd)
 static bool generator_over(void)
 {
     siginfo_t info = {.si_pid = 0};
-    return stop.child > 0 && waitid(P_PID, (id_t)stop.child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-           info.si_pid != 0;
+    return stop.child > 0 && (waitid(P_PID, (id_t)stop.child, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+                              info.si_pid != 0);
 }
 
 /* SIGCHLD: the generator has ended, so the wire is empty. SIGINT, SIGTERM: first end the source, then stop at once. */
@@ -82,7 +92,8 @@ static int start_and_watch(struct lab *l, struct mr_error *err)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) {
-        return mr_error_set(err, MR_FAULT_MACHINE, errno, "lab: no pipe: %s", strerror(errno));
+        return mr_error_set(err, MR_FAULT_MACHINE, errno, "lab: cannot make a pipe to stop by: %s%s", strerror(errno),
+                            mr_error_remedy(errno));
     }
     l->stop_read = ends[0];
     stop.pipeline = ends[1];
@@ -218,7 +229,8 @@ int verb_lab(int argc, char **argv)
     struct mr_error err = {.fault = MR_FAULT_RUN};
     struct lab *l = calloc(1, sizeof *l);
     if (l == NULL) {
-        return MR_FAULT_MACHINE;
+        mr_error_set(&err, MR_FAULT_MACHINE, ENOMEM, "lab: no memory for its own state; free some");
+        return print_error(&err, false);
     }
     int result = lab_options_parse(&l->options, argc, argv, &err);
     if (result > 0) {

@@ -38,8 +38,8 @@ static int run(const struct child *c, struct mr_engine *e, struct mr_error *err)
     struct mr_run_options options = {.for_ns = lab_source_ns(c->options), .stop_fd = &c->stop};
     char byte;
     options.linger_ns = c->options->verify ? LAB_LINGER_NS : 0;
-    if (write(c->ready, "r", 1) != 1 || read(c->go, &byte, 1) != 1) {
-        return mr_error_set(err, MR_FAULT_RUN, ECANCELED, "lab: the generator was not started");
+    if (write(c->ready, "r", 1) != 1 || TEMP_FAILURE_RETRY(read(c->go, &byte, 1)) != 1) {
+        return mr_error_set(err, MR_FAULT_RUN, errno, "lab: the generator cannot talk to its parent: %s", strerror(errno));
     }
     int result = mr_engine_run(e, &options, err);
     if (result < 0) {
@@ -97,11 +97,7 @@ static int connect_child(struct lab_generator *g, struct child *c)
 static bool wait_ready(int fd)
 {
     char byte;
-    ssize_t n;
-    do {
-        n = read(fd, &byte, 1);
-    } while (n < 0 && errno == EINTR);
-    return n == 1;
+    return TEMP_FAILURE_RETRY(read(fd, &byte, 1)) == 1;
 }
 
 int lab_generator_start(struct lab_generator *g, const struct lab_options *o, const struct lab_net *net,
@@ -112,7 +108,8 @@ int lab_generator_start(struct lab_generator *g, const struct lab_options *o, co
     int result = connect_child(g, &c);
     fflush(NULL); // else the child would write what is still in our buffers a second time
     if (result < 0 || (g->pid = fork()) < 0) {
-        return mr_error_set(err, MR_FAULT_MACHINE, errno, "lab: cannot start the generator: %s", strerror(errno));
+        return mr_error_set(err, MR_FAULT_MACHINE, errno, "lab: cannot start the generator: %s%s", strerror(errno),
+                            mr_error_remedy(errno));
     }
     if (g->pid == 0) {
         lab_child(parent, "mr-generator");
@@ -123,6 +120,7 @@ int lab_generator_start(struct lab_generator *g, const struct lab_options *o, co
     if (wait_ready(g->ready)) {
         return 0;
     }
+    kill(g->pid, SIGKILL); // ending by itself, or waiting for a start that will not come
     waitpid(g->pid, NULL, 0);
     g->pid = 0;
     if (g->shared->result == 0) {

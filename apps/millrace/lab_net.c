@@ -106,7 +106,7 @@ static void hold(const char *name, pid_t parent, int control, int answers)
     char byte;
     lab_child(parent, name);
     answer(answers, unshare(CLONE_NEWNET) == 0 ? 0 : errno);
-    if (read(control, &byte, 1) != 1) {
+    if (TEMP_FAILURE_RETRY(read(control, &byte, 1)) != 1) {
         _exit(0);
     }
     prctl(PR_SET_PDEATHSIG, 0);
@@ -124,14 +124,12 @@ static void hold(const char *name, pid_t parent, int control, int answers)
     }
 }
 
+/* A holder's answer: 0 or an errno of its own, or -errno when there is none. */
 static int ask(const struct lab_holder *h)
 {
-    int code = ECHILD;
-    ssize_t n;
-    do {
-        n = read(h->answer, &code, sizeof code);
-    } while (n < 0 && errno == EINTR);
-    return n == sizeof code ? code : ECHILD;
+    int code;
+    ssize_t n = TEMP_FAILURE_RETRY(read(h->answer, &code, sizeof code));
+    return n == sizeof code ? code : n < 0 ? -errno : -ECHILD;
 }
 
 static int holder_start(struct lab_net *net, enum lab_side side, struct mr_error *err)
@@ -141,8 +139,8 @@ static int holder_start(struct lab_net *net, enum lab_side side, struct mr_error
     char text[48];
     pid_t parent = getpid();
     if (pipe2(control, O_CLOEXEC) != 0 || pipe2(answers, O_CLOEXEC) != 0 || (h->pid = fork()) < 0) {
-        return mr_error_set(err, MR_FAULT_MACHINE, errno, "lab: cannot start a process that holds a namespace: %s",
-                            strerror(errno));
+        return mr_error_set(err, MR_FAULT_MACHINE, errno, "lab: cannot start a process that holds a namespace: %s%s",
+                            strerror(errno), mr_error_remedy(errno));
     }
     snprintf(text, sizeof text, "mr-%s", side_name[side]);
     if (h->pid == 0) {
@@ -155,12 +153,17 @@ static int holder_start(struct lab_net *net, enum lab_side side, struct mr_error
     h->control = control[1];
     h->answer = answers[0];
     int code = ask(h);
+    if (code < 0) {
+        return mr_error_set(err, MR_FAULT_MACHINE, code, "lab: the process that holds a namespace does not answer: %s",
+                            code == -ECHILD ? "it has ended" : strerror(-code));
+    }
     if (code != 0) {
         return refused("unshare", code, err);
     }
     snprintf(text, sizeof text, "/proc/%d/ns/net", h->pid);
     h->ns = open(text, O_RDONLY | O_CLOEXEC);
-    return h->ns >= 0 ? 0 : mr_error_set(err, MR_FAULT_MACHINE, errno, "lab: %s: %s", text, strerror(errno));
+    return h->ns >= 0 ? 0 : mr_error_set(err, MR_FAULT_MACHINE, errno, "lab: cannot open its own namespace %s: %s%s", text,
+                                          strerror(errno), mr_error_remedy(errno));
 }
 
 int lab_net_enter(const struct lab_net *net, enum lab_side side)
@@ -183,13 +186,13 @@ static int enter_quietly(const struct lab_net *net, enum lab_side side, struct m
     if (result < 0) {
         return result;
     }
-    if (access("/proc/sys/net/ipv6", F_OK) != 0) {
+    if (access("/proc/sys/net/ipv6", F_OK) != 0 && errno == ENOENT) {
         return 0; // a kernel without IPv6
     }
     if (!mr_sysctl_write("net/ipv6/conf/all/disable_ipv6", "1") ||
         !mr_sysctl_write("net/ipv6/conf/default/disable_ipv6", "1")) {
-        return mr_error_set(err, MR_FAULT_MACHINE, errno, "lab: cannot switch off IPv6 in its own namespace: %s",
-                            strerror(errno));
+        return mr_error_set(err, MR_FAULT_MACHINE, errno, "lab: cannot switch off IPv6 in its own namespace: %s%s",
+                            strerror(errno), mr_error_remedy(errno));
     }
     return 0;
 }
@@ -199,8 +202,8 @@ static int device_up(struct lab_net *net, const char *device, enum mr_offload of
     struct mr_link_offloads *o = &net->offloads;
     int result = mr_link_offloads_get(device, o);
     if (result < 0) {
-        return mr_error_set(err, MR_FAULT_MACHINE, result, "lab: cannot read the offloads of %s: %s", device,
-                            strerror(-result));
+        return mr_error_set(err, MR_FAULT_MACHINE, result, "lab: cannot read the offloads of %s: %s%s", device,
+                            strerror(-result), mr_error_remedy(result));
     }
     o->tx_csum = offload != MR_OFFLOAD_NONE;
     o->tso = o->gso = offload == MR_OFFLOAD_SUPER;
@@ -214,8 +217,12 @@ static int wait_running(const char *device, struct mr_error *err)
     struct ifreq request = {.ifr_flags = 0};
     const struct timespec nap = {0, 200000};
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return mr_error_set(err, MR_FAULT_MACHINE, errno, "lab: cannot look whether %s is up: no socket: %s%s", device,
+                            strerror(errno), mr_error_remedy(errno));
+    }
     strncpy(request.ifr_name, device, IFNAMSIZ - 1);
-    for (int tries = 0; tries < 10000 && fd >= 0; tries++) {
+    for (int tries = 0; tries < 10000; tries++) {
         if (ioctl(fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_RUNNING) != 0) {
             close(fd);
             return 0;

@@ -3,6 +3,7 @@
 
 #include "lib/sys/clock.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,8 +47,8 @@ int lab_wire_read(const struct lab_net *net, struct lab_wire *w, struct mr_error
     w->softnet_drops = softnet_drops();
     return result == 0
                ? 0
-               : mr_error_set(err, MR_FAULT_RUN, result, "lab: cannot read its devices' counters: %s; was one removed?",
-                              strerror(-result));
+               : mr_error_set(err, MR_FAULT_RUN, result, "lab: cannot read its devices' counters: %s%s", strerror(-result),
+                              result == -ENODEV ? "; was one removed?" : mr_error_remedy(result));
 }
 
 /* ---- settling ---- */

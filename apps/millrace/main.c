@@ -80,10 +80,23 @@ static void hold_standard_streams(void)
     }
 }
 
+/* Without memory Jansson leaves out what does not fit: a report that lacks something must not look whole. */
+static void *document_memory(size_t bytes)
+{
+    void *memory = malloc(bytes);
+    if (memory == NULL) {
+        struct mr_error err = {0};
+        mr_error_set(&err, MR_FAULT_MACHINE, ENOMEM, "no memory to write down what was found; free some, or raise ulimit -v");
+        _exit(print_error(&err, false));
+    }
+    return memory;
+}
+
 int main(int argc, char **argv)
 {
     struct mr_error err = {0};
     hold_standard_streams();
+    json_set_alloc_funcs(document_memory, free);
     signal(SIGPIPE, SIG_IGN); // a reader that went away is an error of the write, not a death in the middle of a run
     int result = dispatch(argc, argv, &err);
     return result < 0 ? print_error(&err, false) : result;

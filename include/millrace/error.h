@@ -27,6 +27,10 @@ struct mr_error {
 int mr_error_set(struct mr_error *err, enum mr_fault fault, int code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* mr_error_remedy: "; …" what helps where an errno means the same whatever was tried: memory, descriptors, processes. ""
+ * for all others. code may be negative. */
+const char *mr_error_remedy(int code);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,5 +1,6 @@
 #include <millrace/error.h>
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,4 +17,20 @@ int mr_error_set(struct mr_error *err, enum mr_fault fault, int code, const char
         va_end(args);
     }
     return negative;
+}
+
+const char *mr_error_remedy(int code)
+{
+    switch (abs(code)) {
+    case ENOMEM:
+        return "; free some memory, or raise its limit (ulimit -v, control group)";
+    case EMFILE:
+        return "; raise ulimit -n";
+    case ENFILE:
+        return "; all processes together have too many files open: raise sysctl fs.file-max";
+    case EAGAIN:
+        return "; too many processes: raise ulimit -u, or pids.max of the control group";
+    default:
+        return "";
+    }
 }

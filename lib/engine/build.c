@@ -212,7 +212,7 @@ int mr_engine_build(struct mr_engine *e, struct mr_error *err)
     e->events = calloc(MR_EVENTS_MAX, sizeof *e->events);
     e->balance_stages = calloc(e->plan->n_stages, sizeof *e->balance_stages);
     if (e->rings == NULL || e->intervals == NULL || e->events == NULL || e->balance_stages == NULL) {
-        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for the engine's tables");
+        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for the engine's tables; free some");
     }
     int rc = make_arena(e, &areas, err);
     if (rc < 0) {

@@ -110,7 +110,7 @@ int mr_config_parse(struct mr_config **out, const char *text, size_t bytes, cons
     struct mr_config *cfg = mr_config_create();
     *out = NULL;
     if (cfg == NULL) {
-        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "%s: no memory to read it", name);
+        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "%s: no memory to read it; free some", name);
     }
     snprintf(cfg->file, sizeof cfg->file, "%s", name);
     if (bytes > FILE_BYTES_MAX) {
@@ -153,12 +153,14 @@ int mr_config_load(struct mr_config **out, const char *file, struct mr_error *er
     size_t bytes = 0;
     *out = NULL;
     if (in == NULL) {
-        return mr_error_set(err, MR_FAULT_CONFIG, errno,
-                            "%s: cannot be opened: %s; name a file, or - for standard input", name, strerror(errno));
+        const char *remedy = mr_error_remedy(errno);
+        return mr_error_set(err, remedy[0] != 0 ? MR_FAULT_MACHINE : MR_FAULT_CONFIG, errno, "%s: cannot be opened: %s%s",
+                            name, strerror(errno), errno == ENOENT ? "; name a file, or - for standard input" : remedy);
     }
     int rc = read_stream(in, &text, &bytes);
     if (rc < 0) {
-        mr_error_set(err, MR_FAULT_CONFIG, rc, "%s: cannot be read: %s", name, strerror(-rc));
+        mr_error_set(err, rc == -ENOMEM ? MR_FAULT_MACHINE : MR_FAULT_CONFIG, rc, "%s: cannot be read: %s%s", name,
+                     strerror(-rc), mr_error_remedy(rc));
     } else {
         rc = mr_config_parse(out, text, bytes, name, err);
     }

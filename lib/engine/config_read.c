@@ -69,7 +69,7 @@ static int mark(struct mr_config_reader *r, const char *path, const yaml_node_t 
                               mr_config_line(r->cfg, path));
     }
     if (mr_config_add_mark(r->cfg, path, (uint32_t)line) < 0) {
-        return mr_error_set(r->err, MR_FAULT_MACHINE, ENOMEM, "%s: no memory to read it", r->origin->file);
+        return mr_error_set(r->err, MR_FAULT_MACHINE, ENOMEM, "%s: no memory to read it; free some", r->origin->file);
     }
     return 0;
 }

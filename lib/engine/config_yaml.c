@@ -75,7 +75,7 @@ static int syntax_error(const yaml_parser_t *p, const char *text, size_t bytes, 
                         struct mr_error *err)
 {
     if (p->error == YAML_MEMORY_ERROR) {
-        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "%s: no memory to read it", o->file);
+        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "%s: no memory to read it; free some", o->file);
     }
     if (p->error == YAML_READER_ERROR) {
         return mr_config_fail(o, line_at(text, p->problem_offset), NULL, err, "%s; the text must be UTF-8",
@@ -131,7 +131,7 @@ static int scan(const char *text, size_t bytes, const struct mr_config_origin *o
     bool more = true;
     int rc = 0;
     if (!yaml_parser_initialize(&p)) {
-        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "%s: no memory to read it", o->file);
+        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "%s: no memory to read it; free some", o->file);
     }
     yaml_parser_set_input_string(&p, (const unsigned char *)text, bytes);
     while (rc == 0 && more) {
@@ -162,7 +162,7 @@ int mr_config_document(yaml_document_t *doc, const char *text, size_t bytes, con
         return rc;
     }
     if (!yaml_parser_initialize(&p)) {
-        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "%s: no memory to read it", o->file);
+        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "%s: no memory to read it; free some", o->file);
     }
     yaml_parser_set_input_string(&p, (const unsigned char *)text, bytes);
     rc = yaml_parser_load(&p, doc) ? 0 : syntax_error(&p, text, bytes, o, err);

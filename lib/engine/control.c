@@ -15,7 +15,7 @@ int mr_engine_create(const struct mr_config *cfg, struct mr_engine **out, struct
     struct mr_engine *e = calloc(1, sizeof *e);
     *out = NULL;
     if (e == NULL) {
-        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for the engine");
+        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for the engine; free some");
     }
     e->create_ns = mr_now_ns();
     e->config = cfg;

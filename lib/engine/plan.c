@@ -57,7 +57,7 @@ int mr_plan_make(const struct mr_config *cfg, struct mr_plan **out, struct mr_er
     struct mr_plan *p = calloc(1, sizeof *p);
     *out = NULL;
     if (p == NULL) {
-        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for a plan");
+        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for a plan; free some");
     }
     p->config = cfg;
     p->tx_ring_frames = TX_RING_FRAMES;

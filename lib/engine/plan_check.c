@@ -63,7 +63,7 @@ int mr_plan_cores(struct mr_plan *p, struct mr_error *err)
 {
     struct mr_topology *t = malloc(sizeof *t);
     if (t == NULL) {
-        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory to look at the CPUs");
+        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory to look at the CPUs; free some");
     }
     int rc = mr_topology_read(t, err);
     rc = rc < 0 ? rc : take_cpus(p, t, err);
@@ -87,8 +87,8 @@ static int find_link(const struct mr_plan *p, uint32_t port, struct mr_link *lin
         return mr_plan_fail(p, key, err, "no interface \"%.60s\" in this network namespace; there are: %s", device,
                             mr_link_names(names, sizeof names));
     }
-    return mr_error_set(err, MR_FAULT_MACHINE, rc, "interface %.60s: the kernel does not tell about it: %s", device,
-                        strerror(-rc));
+    return mr_error_set(err, MR_FAULT_MACHINE, rc, "interface %.60s: the kernel does not tell about it: %s%s", device,
+                        strerror(-rc), mr_error_remedy(rc));
 }
 
 /* Each queue's core against the device's node. */

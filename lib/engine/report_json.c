@@ -250,7 +250,8 @@ static json_t *memory_json(const struct mr_engine *e)
         mr_json_put(node, "misplaced_pages", s->misplaced);
         json_object_set_new(nodes, name, node);
     }
-    mr_json_put(o, "rss_bytes", mr_rss_bytes());
+    uint64_t rss = mr_rss_bytes();
+    json_object_set_new(o, "rss_bytes", count_or_null(rss != 0, rss));
     mr_json_put(o, "arena_bytes", e->arena.bytes);
     mr_json_put(o, "huge_bytes", huge);
     json_object_set_new(o, "per_node", nodes);

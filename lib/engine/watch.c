@@ -19,7 +19,7 @@ int mr_watch_open(struct mr_watch *w, const struct mr_run_options *options, stru
     w->latency = calloc(1, sizeof *w->latency);
     w->latency_before = calloc(1, sizeof *w->latency_before);
     if (w->latency == NULL || w->latency_before == NULL) {
-        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for the live line");
+        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for the live line; free some");
     }
     if (options->signals) {
         sigset_t set;
@@ -30,7 +30,8 @@ int mr_watch_open(struct mr_watch *w, const struct mr_run_options *options, stru
         pthread_sigmask(SIG_BLOCK, &set, &w->old_mask); // before any core starts: they inherit it
         w->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
         if (w->signal_fd < 0) {
-            return mr_error_set(err, MR_FAULT_MACHINE, errno, "cannot watch signals: %s", strerror(errno));
+            return mr_error_set(err, MR_FAULT_MACHINE, errno, "cannot watch signals: %s%s", strerror(errno),
+                                mr_error_remedy(errno));
         }
     }
     return 0;
@@ -109,7 +110,7 @@ static void hear(struct mr_watch *w, const struct pollfd *fds)
     }
     if (fds[1].revents & (POLLIN | POLLHUP)) {
         char byte;
-        ask(w, read(fds[1].fd, &byte, 1) <= 0 ? 2 : 1, "program"); // the other end is gone: nobody could ask again
+        ask(w, TEMP_FAILURE_RETRY(read(fds[1].fd, &byte, 1)) <= 0 ? 2 : 1, "program"); // the other end is gone: nobody could ask again
     }
 }
 

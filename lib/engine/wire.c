@@ -5,6 +5,7 @@
  */
 #include "lib/engine/area.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -167,7 +168,7 @@ static int open_port(struct mr_engine *e, uint8_t number, struct mr_error *err)
     plan_queues(e, number, &setup);
     struct mr_port *port = rc < 0 ? NULL : calloc(1, sizeof *port);
     if (port == NULL) {
-        return rc < 0 ? rc : mr_error_set(err, MR_FAULT_MACHINE, 12, "no memory for port %s", config->name);
+        return rc < 0 ? rc : mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for port %s; free some", config->name);
     }
     port->driver = driver;
     port->config = config;
@@ -266,7 +267,7 @@ static int name_reasons(struct mr_stage_work *s, struct mr_work *w, struct mr_er
     w->first_reason = MR_DROP_ENGINE_COUNT + s->n_reasons;
     for (const char *const *word = w->ops->drop_reasons; word != NULL && *word != NULL; word++) {
         if (MR_DROP_ENGINE_COUNT + s->n_reasons == MR_DROP_MAX) {
-            return mr_error_set(err, MR_FAULT_CONFIG, 28, "%s: more than %u drop reasons of work functions in one path",
+            return mr_error_set(err, MR_FAULT_CONFIG, ENOSPC, "%s: more than %u drop reasons of work functions in one path",
                                 s->stage.plan->name, MR_DROP_MAX - MR_DROP_ENGINE_COUNT);
         }
         s->reason_works[s->n_reasons] = w->ops->name;

@@ -27,8 +27,8 @@ static int no_memory(const struct mr_port *port, struct mr_error *err)
 
 static int not_registered(const struct mr_port *port, int rc, struct mr_error *err)
 {
-    return mr_error_set(err, MR_FAULT_MACHINE, rc, "port %s: io_uring does not take its socket: %s", port->config->name,
-                        strerror(-rc));
+    return mr_error_set(err, MR_FAULT_MACHINE, rc, "port %s: io_uring does not take its socket: %s%s", port->config->name,
+                        strerror(-rc), mr_error_remedy(rc));
 }
 
 static int open_rxq(struct mr_uring_port *p, const struct mr_port_setup *setup, uint32_t i, struct mr_error *err)

@@ -63,7 +63,7 @@ int mr_uring_create(const struct mr_io_setup *setup, struct mr_io **out, struct 
     }
     struct mr_uring *u = mr_node_alloc(sizeof *u, setup->node);
     if (u == NULL) {
-        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for an io_uring");
+        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for the tables of an io_uring; free some");
     }
     mr_node_prefer(&before, setup->node);
     int rc = make(u, setup);

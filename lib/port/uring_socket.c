@@ -26,9 +26,8 @@ static int refused(const struct mr_port *port, struct mr_error *err, int error)
 {
     const char *fix = error == EPERM || error == EACCES ? "; needs CAP_NET_RAW in this network namespace: run as root, or "
                                                           "in a namespace of your own (unshare -Urn)"
-                      : error == EMFILE                 ? "; raise ulimit -n"
                       : error == EAFNOSUPPORT           ? "; this kernel is built without AF_PACKET"
-                                                        : "";
+                                                        : mr_error_remedy(error);
     return fail(port, err, error, "no packet socket", fix);
 }
 
@@ -114,7 +113,7 @@ int mr_uring_device(struct mr_uring_port *p, struct mr_error *err)
     struct mr_link link;
     int rc = mr_link_find(c->device, &link);
     if (rc < 0) {
-        return fail(p->port, err, -rc, "cannot be looked at", "");
+        return fail(p->port, err, -rc, "cannot be looked at", mr_error_remedy(rc));
     }
     p->ifindex = link.index;
     snprintf(request.ifr_name, sizeof request.ifr_name, "%.15s", link.name);
@@ -137,9 +136,6 @@ static int join_fanout(struct mr_uring_port *p, int fd)
 {
     uint32_t value = 0;
     socklen_t size = sizeof value;
-    if (p->port->n_rxq < 2) {
-        return 0;
-    }
     bool first = !p->has_fanout;
     value = first ? (PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_UNIQUEID) << 16 : PACKET_FANOUT_HASH << 16 | p->fanout;
     if (setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &value, sizeof value) != 0) {
@@ -153,21 +149,34 @@ static int join_fanout(struct mr_uring_port *p, int fd)
     return 0;
 }
 
-static int set_up_rx(struct mr_uring_port *p, struct mr_uring_rxq *q)
+/* 0 or -errno; what: what could not be done. */
+static int set_up_rx(struct mr_uring_port *p, struct mr_uring_rxq *q, const char **what)
 {
     struct packet_mreq promiscuous = {.mr_ifindex = p->ifindex, .mr_type = PACKET_MR_PROMISC};
     int rc = set(q->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
-    rc = rc < 0 || !q->aux ? rc : set(q->fd, SOL_PACKET, PACKET_AUXDATA, 1);
-    rc = rc < 0 || !q->vnet ? rc : set(q->fd, SOL_PACKET, PACKET_VNET_HDR, 1);
+    *what = "cannot leave out what it sends itself (PACKET_IGNORE_OUTGOING)";
+    if (rc == 0 && q->aux) {
+        *what = "cannot learn of VLAN tags (PACKET_AUXDATA)";
+        rc = set(q->fd, SOL_PACKET, PACKET_AUXDATA, 1);
+    }
+    if (rc == 0 && q->vnet) {
+        *what = "cannot learn of offloads (PACKET_VNET_HDR)";
+        rc = set(q->fd, SOL_PACKET, PACKET_VNET_HDR, 1);
+    }
     if (rc < 0) {
         return rc;
     }
     q->socket_bytes = set_buffer(q->fd, p->port->config->socket_bytes, SO_RCVBUFFORCE, SO_RCVBUF);
     mr_uring_valve_close(q); // until it shares the device with the others, it would receive what they receive
+    *what = "cannot bind the receiving socket to it";
     rc = bind_to(q->fd, p->ifindex, ETH_P_ALL);
-    rc = rc < 0 ? rc : join_fanout(p, q->fd);
-    if (rc == 0 && setsockopt(q->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof promiscuous) != 0) {
-        rc = -errno;
+    if (rc == 0 && p->port->n_rxq > 1) {
+        *what = "cannot share its frames among several queues (PACKET_FANOUT)";
+        rc = join_fanout(p, q->fd);
+    }
+    if (rc == 0) {
+        *what = "cannot receive what is for other addresses (PACKET_ADD_MEMBERSHIP)";
+        rc = setsockopt(q->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof promiscuous) == 0 ? 0 : -errno;
     }
     return rc;
 }
@@ -178,16 +187,25 @@ int mr_uring_rx_socket(struct mr_uring_port *p, struct mr_uring_rxq *q, struct m
     if (q->fd < 0) {
         return refused(p->port, err, errno);
     }
-    int rc = set_up_rx(p, q);
-    return rc < 0 ? fail(p->port, err, -rc, "cannot receive from it", "") : 0;
+    const char *what;
+    int rc = set_up_rx(p, q, &what);
+    return rc < 0 ? fail(p->port, err, -rc, what, mr_error_remedy(rc)) : 0;
 }
 
-static int set_up_tx(struct mr_uring_port *p, struct mr_uring_txq *q)
+static int set_up_tx(struct mr_uring_port *p, struct mr_uring_txq *q, const char **what)
 {
     int rc = set(q->fd, SOL_PACKET, PACKET_QDISC_BYPASS, 1);
-    rc = rc < 0 || !q->vnet ? rc : set(q->fd, SOL_PACKET, PACKET_VNET_HDR, 1);
+    *what = "cannot send past its queueing discipline (PACKET_QDISC_BYPASS)";
+    if (rc == 0 && q->vnet) {
+        *what = "cannot send with offloads (PACKET_VNET_HDR)";
+        rc = set(q->fd, SOL_PACKET, PACKET_VNET_HDR, 1);
+    }
+    if (rc == 0) {
+        *what = "cannot bind the sending socket to it";
+        rc = bind_to(q->fd, p->ifindex, 0);
+    }
     q->socket_bytes = set_buffer(q->fd, p->port->config->socket_bytes, SO_SNDBUFFORCE, SO_SNDBUF);
-    return rc < 0 ? rc : bind_to(q->fd, p->ifindex, 0);
+    return rc;
 }
 
 int mr_uring_tx_socket(struct mr_uring_port *p, struct mr_uring_txq *q, struct mr_error *err)
@@ -197,6 +215,7 @@ int mr_uring_tx_socket(struct mr_uring_port *p, struct mr_uring_txq *q, struct m
     if (q->fd < 0) {
         return refused(p->port, err, errno);
     }
-    int rc = set_up_tx(p, q);
-    return rc < 0 ? fail(p->port, err, -rc, "cannot send to it", "") : 0;
+    const char *what;
+    int rc = set_up_tx(p, q, &what);
+    return rc < 0 ? fail(p->port, err, -rc, what, mr_error_remedy(rc)) : 0;
 }

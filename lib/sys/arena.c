@@ -45,8 +45,8 @@ static int reserve(struct mr_arena_maker *m)
     }
     unsigned char *all = mmap(NULL, a->bytes + align, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (all == MAP_FAILED) {
-        return mr_error_set(m->err, MR_FAULT_MACHINE, errno, "arena: no %zu MiB of address space: %s; raise ulimit -v",
-                            (a->bytes + align) >> 20, strerror(errno));
+        return mr_error_set(m->err, MR_FAULT_MACHINE, errno, "arena: no %zu MiB of address space: %s%s",
+                            (a->bytes + align) >> 20, strerror(errno), mr_error_remedy(errno));
     }
     a->base = (unsigned char *)round_up((uintptr_t)all, align);
     munmap(all, (size_t)(a->base - all));
@@ -79,9 +79,8 @@ static int verify(struct mr_arena_maker *m, struct mr_arena_segment *s)
     }
     if (rc < 0) {
         return mr_error_set(m->err, MR_FAULT_MACHINE, rc,
-                            "arena: numa: strict, but where pages lie cannot be verified: %s; "
-                            "a container needs CAP_SYS_NICE for it, or set numa: auto",
-                            strerror(-rc));
+                            "arena: numa: strict, but where pages lie cannot be verified: %s%s, or set numa: auto",
+                            strerror(-rc), rc == -EPERM ? "; a container needs CAP_SYS_NICE for it" : mr_error_remedy(rc));
     }
     return mr_error_set(
         m->err, MR_FAULT_MACHINE, ENOMEM,

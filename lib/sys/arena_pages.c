@@ -38,12 +38,14 @@ static void give_back(const struct mr_arena_maker *m, struct mr_arena_segment *s
     s->fd = -1;
 }
 
-static int map_pages(const struct mr_arena_maker *m, struct mr_arena_segment *s, size_t page_bytes)
+static int map_pages(struct mr_arena_maker *m, struct mr_arena_segment *s, size_t page_bytes)
 {
+    m->step = "make a memfd";
     s->fd = open_pages(s, page_bytes);
     if (s->fd < 0) {
         return -errno;
     }
+    m->step = "map memory";
     void *mapped = mmap(mr_arena_at(m, s), s->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, s->fd, 0);
     if (mapped == MAP_FAILED) {
         int rc = -errno;
@@ -118,6 +120,7 @@ static int try_pages(struct mr_arena_maker *m, struct mr_arena_segment *s, size_
     } else if (page_bytes < MR_PAGE_2M) {
         madvise(mr_arena_at(m, s), s->bytes, MADV_NOHUGEPAGE);
     }
+    m->step = "take pages for memory";
     rc = touch(m, s);
     if (rc < 0) {
         give_back(m, s);
@@ -134,6 +137,12 @@ static int too_few(const struct mr_arena_maker *m, const struct mr_arena_segment
     size_t needed = 0;
     for (const struct mr_arena_segment *k = s; k < m->arena->segments + m->arena->n; k++) {
         needed += !here || k->node == s->node ? k->bytes / MR_PAGE_2M : 0;
+    }
+    if (pages.free >= needed) {
+        return mr_error_set(m->err, MR_FAULT_MACHINE, rc,
+                            "arena: huge_pages: required, and %zu pages of 2 MiB are free, but cannot %s of %zu MiB on them: "
+                            "%s%s, or set huge_pages: auto",
+                            (size_t)pages.free, m->step, s->bytes >> 20, strerror(-rc), mr_error_remedy(rc));
     }
     size_t wanted = pages.total + needed - (pages.free < needed ? pages.free : needed);
     if (here) {
@@ -154,12 +163,16 @@ static int plain(struct mr_arena_maker *m, struct mr_arena_segment *s)
     int node = mr_arena_binds(m, s) && m->numa == MR_NUMA_STRICT ? s->node : -1;
     uint64_t available = mr_memory_available(node);
     bool fatal = false;
-    int rc = available < s->bytes ? -ENOMEM : try_pages(m, s, (size_t)sysconf(_SC_PAGESIZE), &fatal);
+    if (available < s->bytes) {
+        return mr_error_set(m->err, MR_FAULT_MACHINE, ENOMEM,
+                            "arena: %zu MiB of memory are needed%s, %zu are available: %s; lower memory.chunks",
+                            s->bytes >> 20, node < 0 ? "" : " on one node (numa: strict)", (size_t)(available >> 20),
+                            strerror(ENOMEM));
+    }
+    int rc = try_pages(m, s, (size_t)sysconf(_SC_PAGESIZE), &fatal);
     if (rc < 0 && !fatal) {
-        mr_error_set(m->err, MR_FAULT_MACHINE, rc,
-                     "arena: %zu MiB of memory are needed%s, %zu are available: %s; lower memory.chunks",
-                     s->bytes >> 20, node < 0 ? "" : " on one node (numa: strict)", (size_t)(available >> 20),
-                     strerror(-rc));
+        mr_error_set(m->err, MR_FAULT_MACHINE, rc, "arena: cannot %s of %zu MiB: %s%s%s", m->step, s->bytes >> 20,
+                     strerror(-rc), mr_error_remedy(rc), rc == -ENOMEM ? ", or lower memory.chunks" : "");
     }
     return rc;
 }

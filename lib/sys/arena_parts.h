@@ -10,6 +10,7 @@ struct mr_arena_maker {
     enum mr_huge huge;
     enum mr_numa numa;
     struct mr_error *err;
+    const char *step;    /* what was tried last, for the message when it failed */
     size_t needed, free; /* 2 MiB pages: of the segments without; when the first went without */
     int unbound;         /* -errno of mbind where numa: auto goes on without it */
     int unverified;      /* the same of move_pages */

@@ -94,7 +94,7 @@ int mr_link_offloads_set(const char *name, const struct mr_link_offloads *o, str
                             wanted ? "on" : "off", strerror(-rc),
                             rc == -EPERM        ? "; needs CAP_NET_ADMIN in this network namespace"
                             : rc == -EOPNOTSUPP ? "; the device keeps it as it is"
-                                                : "");
+                                                : mr_error_remedy(rc));
     }
     return 0;
 }

@@ -38,11 +38,12 @@ uint64_t mr_memory_available(int node)
     uint64_t kb = 0, active = 0, inactive = 0;
     if (node < 0 || numa_available() < 0 || numa_max_node() == 0) {
         mr_file_read(text, sizeof text, "/proc/meminfo");
-        mr_text_number(text, "MemAvailable:", &kb);
-        return kb << 10;
+        return mr_text_number(text, "MemAvailable:", &kb) ? kb << 10 : UINT64_MAX;
     }
     mr_file_read(text, sizeof text, NODE_DIR "/meminfo", node);
-    mr_text_number(text, "MemFree:", &kb);
+    if (!mr_text_number(text, "MemFree:", &kb)) {
+        return UINT64_MAX;
+    }
     mr_text_number(text, "Active(file):", &active);
     mr_text_number(text, "Inactive(file):", &inactive);
     return (kb + active + inactive) << 10;

@@ -17,7 +17,8 @@ struct mr_huge_pages {
 /* mr_huge_pages_read: on a node, or -1 = on all; page_bytes is MR_PAGE_2M or MR_PAGE_1G. */
 struct mr_huge_pages mr_huge_pages_read(int node, size_t page_bytes);
 
-/* mr_memory_available: bytes that can be taken without swapping or killing anybody; node -1 = on all. */
+/* mr_memory_available: bytes that can be taken without swapping or killing anybody; node -1 = on all. UINT64_MAX where
+ * the system does not tell. */
 uint64_t mr_memory_available(int node);
 
 /* mr_shmem_huge_word: may shared memory have transparent huge pages: "always", "advise", "never" … Returns text. */

@@ -124,7 +124,7 @@ static const char *hint(int rc)
     case EBUSY:
         return "; somebody else is using it";
     default:
-        return "";
+        return mr_error_remedy(rc);
     }
 }
 

@@ -40,16 +40,17 @@ int mr_thread_start(pthread_t *thread, uint32_t cpu, const char *name, void *(*b
     CPU_ZERO(&set);
     if (cpu < CPU_SETSIZE) {
         CPU_SET(cpu, &set);
-        pthread_attr_setaffinity_np(&attr, sizeof set, &set);
+        rc = pthread_attr_setaffinity_np(&attr, sizeof set, &set);
         sigfillset(&all);
         pthread_sigmask(SIG_BLOCK, &all, &before); // the thread inherits it
-        rc = create_near(thread, &attr, cpu, body, arg);
+        rc = rc != 0 ? rc : create_near(thread, &attr, cpu, body, arg);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
     pthread_attr_destroy(&attr);
     if (rc != 0) {
         return mr_error_set(err, MR_FAULT_MACHINE, rc, "cannot start thread %s on CPU %u: %s%s", kept, cpu,
-                            strerror(rc), rc == EINVAL ? "; the CPU is offline, or not in this process's cpuset" : "");
+                            strerror(rc), rc == EINVAL ? "; the CPU is offline, or not in this process's cpuset"
+                                                       : mr_error_remedy(rc));
     }
     pthread_setname_np(*thread, kept);
     return 0;
