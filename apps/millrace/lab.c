@@ -122,6 +122,8 @@ static int run_pipeline(struct lab *l, struct mr_error *err)
     options.each_second = live ? lab_live : NULL;
     options.event = l->options.quiet ? NULL : lab_event;
     options.balance = print_balance;
+    options.trace_frames = l->options.trace_frames;
+    options.trace_filter = l->options.trace_filter;
     int result = mr_engine_run(l->engine, &options, err);
     fputs(live ? "\r\033[K" : "", stderr);
     if (result < 0) {

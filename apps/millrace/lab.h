@@ -33,6 +33,8 @@ struct lab_options {
     const char *work;
     enum mr_layout layout;
     enum mr_offload offload;
+    uint32_t trace_frames;    /* 0 = none */
+    const char *trace_filter; /* NULL = all */
     bool verify; /* --sink verify */
     bool sink_given;
     bool keep, quiet, verbose;

@@ -34,6 +34,8 @@ static const char help[] =
     "  --set KEY=VALUE       a key of the pipeline's configuration, config/reference.yaml\n"
     "\n"
     "result\n"
+    "  --trace N             where the first N frames were in the pipeline, and what became of them (docs/trace.md)\n"
+    "  --trace-filter EXPR   of those that match, in tcpdump's words\n"
     "  --json FILE|-         the report as one JSON document\n"
     "  --quiet               no live line, no events, no tables\n"
     "  --verbose             errors with errno and whose fault it is\n"
@@ -226,6 +228,18 @@ static int take_set(struct lab_options *o, const char *option, const char *text,
 
 /* ---- result ---- */
 
+static int take_trace(struct lab_options *o, const char *option, const char *text, struct mr_error *err)
+{
+    return number32(&o->trace_frames, 1, MR_TRACE_FRAMES_MAX, option, text, err);
+}
+
+static int take_trace_filter(struct lab_options *o, const char *option, const char *text, struct mr_error *err)
+{
+    (void)option, (void)err;
+    o->trace_filter = text;
+    return 0;
+}
+
 static int take_json(struct lab_options *o, const char *option, const char *text, struct mr_error *err)
 {
     o->json = text;
@@ -284,6 +298,8 @@ static const struct rule {
     {"cores", take_cores, false},
     {"offload", take_offload, false},
     {"set", take_set, false},
+    {"trace", take_trace, false},
+    {"trace-filter", take_trace_filter, false},
     {"json", take_json, false},
     {"quiet", take_quiet, true},
     {"keep", take_keep, true},
@@ -338,6 +354,9 @@ static int check(const struct lab_options *o, struct mr_error *err)
     if (o->window != 0 && strcmp(o->work, "drop") == 0) {
         return mr_error_set(err, MR_FAULT_CONFIG, EINVAL,
                             "lab: --window with --work drop: no frame would come back; leave one out");
+    }
+    if (o->trace_filter != NULL && o->trace_frames == 0) {
+        return mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "lab: --trace-filter says which frames; say how many by --trace N");
     }
     return 0;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@ static const struct option known[] = {
     {"config", required_argument, NULL, 'c'}, {"json", required_argument, NULL, 'j'},
     {"for", required_argument, NULL, 'f'},    {"set", required_argument, NULL, 's'},
     {"print-config", no_argument, NULL, 'p'},
+    {"trace", required_argument, NULL, 't'},  {"trace-filter", required_argument, NULL, 'e'},
     {"quiet", no_argument, NULL, 'q'},        {"help", no_argument, NULL, HELP},
     {"verbose", no_argument, NULL, VERBOSE},  {"check", required_argument, NULL, 'b'},
 };
@@ -102,6 +104,16 @@ static int unknown_option(const char *verb, const char *typed, const struct opti
     return fail(verb, err, "unknown option", word, hint);
 }
 
+static int take_trace(struct options *o, const char *verb, const char *value, struct mr_error *err)
+{
+    char *end;
+    unsigned long n = strtoul(value, &end, 10);
+    o->trace_frames = (uint32_t)n;
+    return value[0] >= '0' && value[0] <= '9' && *end == 0 && n >= 1 && n <= MR_TRACE_FRAMES_MAX
+               ? 0
+               : fail(verb, err, "--trace: expected a number of frames from 1 to 10000, not", value, "");
+}
+
 static int take(struct options *o, const char *verb, int option, const char *value, struct mr_error *err)
 {
     switch (option) {
@@ -127,6 +139,11 @@ static int take(struct options *o, const char *verb, int option, const char *val
         return 0;
     case 'p':
         o->print_config = true;
+        return 0;
+    case 't':
+        return take_trace(o, verb, value, err);
+    case 'e':
+        o->trace_filter = value;
         return 0;
     case 'q':
         o->quiet = true;
@@ -184,6 +201,10 @@ int options_parse(struct options *o, const char *accepted, int argc, char **argv
     if (result == 0 && !o->help && strchr(accepted, 'c') != NULL && o->config == NULL) {
         result = mr_error_set(err, MR_FAULT_CONFIG, EINVAL,
                               "%s: which configuration? Say -c FILE (see: millrace %s --help)", argv[0], argv[0]);
+    }
+    if (result == 0 && !o->help && o->trace_filter != NULL && o->trace_frames == 0) {
+        result = mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "%s: --trace-filter says which frames; say how many by --trace N",
+                              argv[0]);
     }
     if (result == 0 && !o->help && o->json != NULL && strcmp(o->json, "-") != 0) {
         result = options_check_json(argv[0], o->json, err);

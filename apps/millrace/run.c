@@ -18,6 +18,8 @@ static const char help[] =
     "  --for TIME              end after 10s, 250ms, 10 (seconds); else at SIGINT or SIGTERM, or when all\n"
     "                          sources have ended\n"
     "  --check TIME            verify the balance this often while it runs; exit code 1 when it did not hold\n"
+    "  --trace N               where the first N frames were, and when, and what became of them (docs/trace.md)\n"
+    "  --trace-filter EXPR     of those that match, in tcpdump's words: --trace-filter 'udp port 53'\n"
     "  --json FILE|-           the report as one JSON document (docs/report.md)\n"
     "  --quiet                 no live line, no events, no table\n"
     "  --verbose               errors with errno and whose fault it is\n"
@@ -90,6 +92,8 @@ static int run(struct mr_engine *engine, const struct options *o, int argc, char
     options.event = o->quiet ? NULL : tell_event;
     options.check_ns = o->check_ns;
     options.balance = print_balance;
+    options.trace_frames = o->trace_frames;
+    options.trace_filter = o->trace_filter;
     int exit_code = mr_engine_run(engine, &options, err);
     fputs(live ? "\r\033[K" : "", stderr);
     if (exit_code < 0) {
@@ -109,7 +113,7 @@ int verb_run(int argc, char **argv)
     struct mr_config *config = NULL;
     struct mr_engine *engine = NULL;
     signal(SIGUSR1, SIG_IGN); // before the engine listens for it, and after, it shall not kill
-    int result = options_parse(&o, "cjfsqb", argc, argv, &err);
+    int result = options_parse(&o, "cjfsqbte", argc, argv, &err);
     if (result == 0 && o.help) {
         fputs(help, stdout);
         result = finish_output(&err);

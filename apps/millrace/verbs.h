@@ -6,7 +6,7 @@
 #ifndef MILLRACE_VERBS_H
 #define MILLRACE_VERBS_H
 
-#include <millrace/config.h>
+#include <millrace/engine.h>
 
 #include <jansson.h>
 
@@ -30,10 +30,13 @@ struct options {
     uint32_t n_sets;
     const char *sets[OPTIONS_SETS_MAX]; /* --set KEY=VALUE */
     bool print_config; /* --print-config */
+    uint32_t trace_frames;    /* --trace N; 0 = none */
+    const char *trace_filter; /* --trace-filter EXPR; NULL = all */
     bool quiet, verbose, help;
 };
 
-/* options_parse: accepted: the letters of the verb's options: c(onfig) j(son) f(or) s(et) q(uiet) b (--check); --help and --verbose
+/* options_parse: accepted: the letters of the verb's options: c(onfig) j(son) f(or) s(et) q(uiet) b (--check)
+ * t(race) e (--trace-filter); --help and --verbose
  * are every verb's. 0, or -EINVAL with err filled. */
 int options_parse(struct options *o, const char *accepted, int argc, char **argv, struct mr_error *err);
 

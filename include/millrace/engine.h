@@ -16,6 +16,8 @@
 
 struct mr_engine;
 
+#define MR_TRACE_FRAMES_MAX 10000u
+
 /* What the engine says once a second while it runs. Control thread. */
 struct mr_interval {
     double seconds;       /* since the start */
@@ -77,6 +79,8 @@ struct mr_run_options {
     void (*balance)(const struct mr_balance *now, void *arg); /* it was asked for, or a check found that it does not hold;
                                                                  may be NULL. With signals, SIGUSR1 asks */
     void *arg;
+    uint32_t trace_frames;    /* write down the ways of the first so many frames, at most MR_TRACE_FRAMES_MAX; 0 = none */
+    const char *trace_filter; /* of those that match, in libpcap's words; NULL = all */
     const int *stop_fd; /* readable = drain, again = stop now, end of file = both; NULL = none */
     void (*started)(void *arg); /* all cores run; may be NULL */
 };

@@ -12,6 +12,7 @@
 #include <millrace/error.h>
 #include <millrace/frame.h>
 #include <millrace/pool.h>
+#include <millrace/witness.h>
 
 #define MR_PORTS_MAX         64u
 #define MR_WORK_COUNTERS_MAX 16u
@@ -28,6 +29,7 @@ struct mr_burst {
     struct mr_frame *made; /* out: copies, by mr_burst_copy */
     uint32_t made_n;
     uint32_t made_max;
+    struct mr_witness *witness; /* NULL: nobody asks where a frame died */
 };
 
 enum mr_work_flag {
@@ -67,9 +69,13 @@ struct mr_work {
     struct mr_stage_counters *stage;
 };
 
-/* mr_burst_drop: frame i of the burst dies here. reason: enum mr_drop, or w->first_reason + i for an own one. */
-static inline void mr_burst_drop(struct mr_burst *b, uint32_t i, uint32_t reason)
+/* mr_burst_drop: frame i of the burst dies here, once. reason: enum mr_drop, or w->first_reason + i for an own one. A macro, so
+ * that a trace shows the caller's file and line. */
+#define mr_burst_drop(b, i, reason) mr_burst_drop_at((b), (i), (reason), __FILE__, __LINE__)
+
+static inline void mr_burst_drop_at(struct mr_burst *b, uint32_t i, uint32_t reason, const char *file, uint32_t line)
 {
+    mr_tell_died_at(b->witness, &b->frames[i], 1, reason, file, line);
     b->frames[i].port = (uint8_t)(MR_DROPPED | reason);
     b->dropped++;
 }

@@ -118,6 +118,7 @@ static void count_stopped(struct mr_engine *e)
         struct mr_frame f;
         mr_ring_publish(e->rings[i]);
         while (mr_ring_pop(e->rings[i], sizeof f, &f, 1) == 1) {
+            mr_tell_died(mr_witness_base(e->witnesses[e->plan->rings[i].to]), &f, 1, MR_DROP_stopped);
             take_home(e, &f.chunk, 1);
             e->stopped_frames++;
         }

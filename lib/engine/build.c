@@ -227,10 +227,12 @@ int mr_engine_build(struct mr_engine *e, struct mr_error *err)
 void mr_engine_unbuild(struct mr_engine *e)
 {
     if (e->arena.base != NULL) {
+        mr_witness_free(e);
         mr_unwire_works(e);
         mr_unwire_ports(e);
         mr_arena_destroy(&e->arena);
     }
+    mr_trace_free(e->trace);
     free(e->rings);
     free(e->intervals);
     free(e->events);

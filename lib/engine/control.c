@@ -126,6 +126,9 @@ int mr_engine_run(struct mr_engine *e, const struct mr_run_options *options, str
     if (rc == 0) {
         rc = mr_watch_open(&w, options, err);
     }
+    if (rc == 0 && options->trace_frames != 0) {
+        rc = mr_trace_arm(e, options->trace_frames, options->trace_filter, err);
+    }
     if (rc < 0) {
         mr_watch_close(&w);
         return rc;

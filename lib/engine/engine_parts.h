@@ -7,6 +7,7 @@
 #include "lib/engine/core_loop.h"
 #include "lib/engine/plan.h"
 #include "lib/engine/stage.h"
+#include "lib/engine/witness.h"
 #include "lib/sys/arena.h"
 #include "lib/sys/clock.h"
 
@@ -44,6 +45,8 @@ struct mr_engine {
     struct mr_core *cores[MR_CORES_MAX];  /* plan->n_cores */
     struct mr_io *io[MR_CORES_MAX * MR_IO_MAX];
     uint32_t n_io;
+    struct mr_trace *trace;               /* NULL: none asked for */
+    struct mr_stage_witness *witnesses[MR_STAGES_MAX]; /* of the stages that somebody looks at, else NULL */
 
     /* result of the run; control */
     bool ran;

@@ -1,6 +1,8 @@
 /* report_print.c: the report for a terminal, from its document alone: what is printed is what is written. */
 #include <millrace/report.h>
 
+#include "lib/engine/trace.h"
+
 #include <string.h>
 
 struct printer {
@@ -339,6 +341,7 @@ void mr_report_print(const json_t *report, FILE *out, bool colour)
     if (colour) {
         p = (struct printer){.out = out, .bold = "\033[1m", .red = "\033[31m", .plain = "\033[0m"};
     }
+    mr_trace_print(get(report, "trace"), number(report, "trace_lost"), out, colour);
     print_head(&p, report);
     print_ports(&p, report);
     print_stages(&p, report);

@@ -20,6 +20,7 @@
 #include "lib/port/port.h"
 
 struct mr_core;
+struct mr_stage_witness;
 
 struct mr_stage {
     enum mr_stage_kind kind;
@@ -31,6 +32,7 @@ struct mr_stage {
     bool (*quiesce)(struct mr_stage *s);
     /* holding: frames that are inside the stage or in the rings it reads; its own core, or any thread when all stand still. */
     uint64_t (*holding)(struct mr_stage *s);
+    struct mr_stage_witness *witness; /* NULL: nobody looks; set before the core starts, taken out by the core */
     uint32_t blocked; /* this pass: had something to move and no room for it */
     struct mr_stage_counters counters;
     struct mr_batch_counts batches;

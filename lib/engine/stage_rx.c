@@ -1,6 +1,7 @@
 /* stage_rx.c: a receiving queue into its ring, in place: the driver writes descriptors into the ring's own slots. */
 #include "lib/engine/stage.h"
 #include "lib/engine/core_loop.h"
+#include "lib/engine/witness.h"
 
 static uint32_t rx_poll(struct mr_stage *stage, uint64_t now)
 {
@@ -17,6 +18,9 @@ static uint32_t rx_poll(struct mr_stage *stage, uint64_t now)
     s->q->now = now;
     uint32_t n = s->rx_burst(s->q, (struct mr_frame *)slots, room);
     if (n != 0) {
+        if (MR_UNLIKELY(stage->witness != NULL)) {
+            mr_witness_received(s, (struct mr_frame *)slots, n);
+        }
         mr_ring_commit(s->out, n);
         if (MR_UNLIKELY(stage->counters.frames == 0)) {
             s->first = now;

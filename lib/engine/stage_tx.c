@@ -1,6 +1,7 @@
 /* stage_tx.c: rings into a sending queue; chunks whose sends are over go home; latency is recorded. */
 #include "lib/engine/stage.h"
 #include "lib/engine/core_loop.h"
+#include "lib/engine/witness.h"
 #include "lib/sys/clock.h"
 
 /* A gap of the host that ended after the frames came in fell into their life. */
@@ -65,6 +66,9 @@ static void reclaim(struct mr_stage_tx *s)
     uint32_t chunks[MR_BATCH_MAX];
     uint32_t n;
     while ((n = s->reclaim(s->q, chunks, MR_BATCH_MAX)) != 0) {
+        if (MR_UNLIKELY(s->stage.witness != NULL)) {
+            mr_witness_reclaimed(s, chunks, n);
+        }
         mr_recycle_put(s->recycle, chunks, n);
     }
 }
@@ -77,9 +81,15 @@ static uint32_t send_from(struct mr_stage_tx *s, struct mr_ring *in)
     if (n == 0) {
         return 0;
     }
+    if (MR_UNLIKELY(s->stage.witness != NULL)) {
+        mr_witness_hand(s);
+    }
     uint32_t sent = s->tx_burst(s->q, frames, n);
     s->stage.blocked |= sent < n;
     if (sent != 0) {
+        if (MR_UNLIKELY(s->stage.witness != NULL)) {
+            mr_witness_handed(s, in, frames, n, sent);
+        }
         if (s->measures) {
             note(s, frames, sent);
         }

@@ -6,6 +6,7 @@
  */
 #include "lib/engine/stage.h"
 #include "lib/engine/core_loop.h"
+#include "lib/engine/witness.h"
 #include "lib/sys/clock.h"
 
 /* A function that copies a frame twice to one port may fill more than a batch. */
@@ -40,6 +41,7 @@ static void emit(struct mr_stage_work *s, struct mr_work_output *o, const struct
         void *slots;
         uint32_t k = mr_ring_reserve(o->ring, sizeof *frames, n, &slots);
         if (MR_UNLIKELY(k == 0)) {
+            mr_tell_died(mr_witness_base(s->stage.witness), frames, n, MR_DROP_tx_full);
             drop_run(s, frames, n, MR_DROP_tx_full);
             return;
         }
@@ -60,6 +62,7 @@ static void emit_by_port(struct mr_stage_work *s, const struct mr_frame *frames,
         if (MR_UNLIKELY(port & MR_DROPPED)) {
             drop_run(s, frames + i, end - i, port & ~MR_DROPPED);
         } else if (MR_UNLIKELY(s->output_of[port] == MR_OUTPUT_NONE)) {
+            mr_tell_died(mr_witness_base(s->stage.witness), frames + i, end - i, MR_DROP_work_contract);
             drop_run(s, frames + i, end - i, MR_DROP_work_contract);
         } else {
             emit(s, &s->out[s->output_of[port]], frames + i, end - i);
@@ -89,7 +92,9 @@ static void run_works(struct mr_stage_work *s, struct mr_burst *b)
             b->n = sift(s, b->frames, b->n);
             b->dropped = 0;
         }
-        if (w->ops->process != NULL) {
+        if (MR_UNLIKELY(b->witness != NULL)) {
+            mr_witness_process(s, i, b);
+        } else if (w->ops->process != NULL) {
             w->ops->process(w, b);
         }
     }
@@ -99,6 +104,7 @@ static void run_works(struct mr_stage_work *s, struct mr_burst *b)
 static void work(struct mr_stage_work *s, struct mr_frame *frames, uint32_t n, uint64_t now)
 {
     struct mr_burst b = {.frames = frames, .n = n, .base = s->base, .made = s->made, .made_max = s->made_max};
+    b.witness = mr_witness_base(s->stage.witness);
     b.now_ns = s->ns0 + (uint64_t)((double)(now - s->ticks0) * s->ns_per_tick);
     run_works(s, &b);
     if (MR_LIKELY(!s->chooses && b.dropped == 0 && s->n_out == 1)) {

@@ -27,6 +27,7 @@
 #include <millrace/error.h>
 #include <millrace/frame.h>
 #include <millrace/pool.h>
+#include <millrace/witness.h>
 
 #define MR_QUEUES_MAX  16u
 #define MR_OUTSIDE_MAX 24u
@@ -46,7 +47,8 @@ struct mr_rxq {
     struct mr_port *port;
     struct mr_io *io;         /* NULL when the driver has none */
     struct mr_pool *pool;     /* chunks to receive into; owned by the same core */
-    uint64_t *drops;          /* the stage's drop counters: mr_count(&q->drops[MR_DROP_…], n) */
+    uint64_t *drops;          /* the stage's drop counters: by mr_rxq_drop */
+    struct mr_witness *witness; /* NULL: nobody asks where a frame died */
     uint32_t queue;
     uint32_t tick;            /* set by the stage before each rx_burst: TSC >> 4 of the pass, for frame.tick */
     uint64_t now;             /* set by the stage before each rx_burst: TSC of the pass, for schedules */
@@ -61,13 +63,26 @@ struct mr_rxq {
 struct mr_txq {
     struct mr_port *port;
     struct mr_io *io;
-    uint64_t *drops;
+    uint64_t *drops;          /* the stage's drop counters: by mr_txq_drop */
+    struct mr_witness *witness; /* NULL: nobody asks where a frame died */
     uint32_t queue;
     uint32_t held;            /* chunks handed to the kernel or device and not yet reclaimed: tx_burst += , reclaim -= */
     uint32_t in_flight;       /* of those, frames not yet counted as sent or dropped */
     uint64_t now;             /* set by the stage before each tx_burst: TSC of the pass (sinks measure with it) */
     uint64_t frames, bytes;   /* sent: completed without an error; written by the core */
 };
+
+/* mr_rxq_drop, mr_txq_drop: a frame dies in the driver, here, before its chunk is given back. The sending side may know no
+ * more than chunk and length: then offset is 0. */
+#define mr_rxq_drop(q, frame, reason) mr_queue_drop((q)->drops, (q)->witness, (frame), (reason), __FILE__, __LINE__)
+#define mr_txq_drop(q, frame, reason) mr_queue_drop((q)->drops, (q)->witness, (frame), (reason), __FILE__, __LINE__)
+
+static inline void mr_queue_drop(uint64_t *drops, struct mr_witness *w, const struct mr_frame *frame, uint32_t reason,
+                                 const char *file, uint32_t line)
+{
+    mr_count(&drops[reason], 1);
+    mr_tell_died_at(w, frame, 1, reason, file, line);
+}
 
 /* A loss outside the engine, by the kernel's or device's own name. `within`: name of the counter that already contains
  * these frames (never add both), or NULL. `is_loss` false: an event worth knowing that lost no frame. */

@@ -212,7 +212,8 @@ static void receive(struct mr_uring_rxq *q, uint32_t number, int result)
     if (MR_UNLIKELY(reason != NO_REASON)) {
         mr_count(&q->q.frames, 1);
         mr_count(&q->q.bytes, bytes);
-        mr_count(&q->q.drops[reason], 1);
+        f.length = (uint16_t)(bytes < q->frame_room ? bytes : q->frame_room); // as much as the chunk has of it
+        mr_rxq_drop(&q->q, &f, reason);
         mr_pool_free(q->q.pool, &f.chunk, 1);
         return;
     }

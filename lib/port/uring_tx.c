@@ -14,7 +14,7 @@ static bool fit(struct mr_uring_txq *q, struct mr_frame *f)
 
 static void drop(struct mr_uring_txq *q, const struct mr_frame *f, enum mr_drop reason)
 {
-    mr_count(&q->q.drops[reason], 1);
+    mr_txq_drop(&q->q, f, reason);
     q->done[q->n_done++] = f->chunk;
 }
 
@@ -103,8 +103,13 @@ void mr_uring_tx_complete(struct mr_uring_txq *q, uint64_t user_data, int result
         q->q.in_flight--;
         mr_count(&q->q.frames, 1);
         mr_count(&q->q.bytes, user_data >> 32 & 0xffff);
-    } else if (result != -ECANCELED) {
+        return;
+    }
+    struct mr_frame f = {.chunk = (uint32_t)user_data, .length = user_data >> 32 & 0xffff};
+    if (result != -ECANCELED) {
         q->q.in_flight--;
-        mr_count(&q->q.drops[reason_of(q, (int)-(uint32_t)result)], 1);
+        mr_txq_drop(&q->q, &f, reason_of(q, (int)-(uint32_t)result));
+    } else {
+        mr_tell_died(q->q.witness, &f, 1, MR_DROP_stopped);
     }
 }

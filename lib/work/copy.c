@@ -14,6 +14,9 @@ bool mr_burst_copy(struct mr_work *w, struct mr_burst *b, const struct mr_frame 
     mr_count(&w->stage->made, 1);
     if (b->made_n == b->made_max || !take_chunk(w->pool, frame->length, &chunk)) {
         mr_count(&w->stage->drops[MR_DROP_no_chunk], 1);
+        if (MR_UNLIKELY(b->witness != NULL)) {
+            b->witness->copied(b->witness, frame, NULL, port);
+        }
         return false;
     }
     struct mr_frame *copy = &b->made[b->made_n++];
@@ -24,5 +27,8 @@ bool mr_burst_copy(struct mr_work *w, struct mr_burst *b, const struct mr_frame 
     copy->flags = (uint8_t)(frame->flags & ~MR_FRAME_CLONE);
     uint32_t before = frame->flags & MR_FRAME_VNET ? MR_VNET_BYTES : 0;
     memcpy(mr_frame_data(b->base, copy) - before, mr_frame_data(b->base, frame) - before, before + frame->length);
+    if (MR_UNLIKELY(b->witness != NULL)) {
+        b->witness->copied(b->witness, frame, copy, port);
+    }
     return true;
 }

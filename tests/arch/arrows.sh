@@ -8,7 +8,7 @@ cd "$1" || exit 2
 
 ISO='assert.h ctype.h errno.h inttypes.h limits.h math.h stdarg.h stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h'
 CORE='millrace/atomic.h millrace/ring.h millrace/frame.h millrace/pool.h millrace/histogram.h millrace/counters.h
-      millrace/batcher.h millrace/error.h'
+      millrace/batcher.h millrace/error.h millrace/witness.h'
 VENDOR='liburing.h liburing/* yaml.h jansson.h pcap.h pcap/* rte_* xdp/* bpf/* ck_* numa.h numaif.h criterion/*'
 DRIVERS='memory pcap uring xdp dpdk mmap mmsg socket tap'
 
