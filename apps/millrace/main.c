@@ -97,7 +97,8 @@ int main(int argc, char **argv)
     struct mr_error err = {0};
     hold_standard_streams();
     json_set_alloc_funcs(document_memory, free);
-    signal(SIGPIPE, SIG_IGN); // a reader that went away is an error of the write, not a death in the middle of a run
+    signal(SIGPIPE, SIG_IGN); // a reader that went away is an error of the write, not a death in the middle of a run;
+    signal(SIGXFSZ, SIG_IGN); // and so is a file that may not grow
     int result = dispatch(argc, argv, &err);
     return result < 0 ? print_error(&err, false) : result;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 static const char help[] =
@@ -74,12 +75,27 @@ static int judge_sinks(const json_t *report, struct mr_error *err)
     return 0;
 }
 
+/* A file that broke while it was read, or took no more while it was written: what came before is right and counted. */
+static int judge_ports(const json_t *report, struct mr_error *err)
+{
+    size_t i;
+    json_t *port;
+    json_array_foreach(json_object_get(report, "ports"), i, port) {
+        const char *text = json_string_value(json_object_get(json_object_get(port, "driver_report"), "error"));
+        if (text != NULL) {
+            return mr_error_set(err, MR_FAULT_RUN, EIO, "port %s: %s",
+                                json_string_value(json_object_get(port, "name")), text);
+        }
+    }
+    return judge_sinks(report, err);
+}
+
 static int judge(const json_t *report, struct mr_error *err)
 {
     json_int_t frames = json_integer_value(json_object_get(json_object_get(report, "totals"), "unaccounted"));
     json_int_t chunks = json_integer_value(json_object_get(json_object_get(report, "chunks"), "unaccounted"));
     return frames == 0 && chunks == 0
-               ? judge_sinks(report, err)
+               ? judge_ports(report, err)
                : mr_error_set(err, MR_FAULT_RUN, EPROTO,
                               "%lld frames and %lld chunks unaccounted for: a bug in millrace or its work functions",
                               (long long)frames, (long long)chunks);
@@ -106,6 +122,18 @@ static int run(struct mr_engine *engine, const struct options *o, int argc, char
     return result < 0 ? result : exit_code;
 }
 
+/* A port that writes frames to standard output leaves no room there for a table. */
+static int share_stdout(struct options *o, const struct mr_config *config, struct mr_error *err)
+{
+    for (uint32_t i = 0; i < config->n_ports; i++) {
+        o->stdout_taken |= strcmp(config->ports[i].write, "-") == 0;
+    }
+    return o->stdout_taken && o->json != NULL && strcmp(o->json, "-") == 0
+               ? mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "run: --json -: frames go to standard output (write: -); name "
+                              "a file for one of them")
+               : 0;
+}
+
 int verb_run(int argc, char **argv)
 {
     struct mr_error err = {0};
@@ -120,6 +148,7 @@ int verb_run(int argc, char **argv)
         return result < 0 ? print_error(&err, o.verbose) : 0;
     }
     result = result < 0 ? result : options_config(&o, &config, &err);
+    result = result < 0 ? result : share_stdout(&o, config, &err);
     result = result < 0 ? result : mr_engine_create(config, &engine, &err);
     result = result < 0 ? result : run(engine, &o, argc, argv, &err);
     mr_engine_destroy(engine);

@@ -42,7 +42,7 @@ int present(const json_t *document, const struct options *o, void (*print)(const
             struct mr_error *err)
 {
     bool to_stdout = o->json != NULL && strcmp(o->json, "-") == 0;
-    FILE *table = to_stdout ? stderr : stdout;
+    FILE *table = to_stdout || o->stdout_taken ? stderr : stdout;
     if (!o->quiet && (!to_stdout || isatty(STDERR_FILENO))) {
         print(document, table, wants_colour(table));
     }

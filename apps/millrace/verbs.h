@@ -33,6 +33,7 @@ struct options {
     uint32_t trace_frames;    /* --trace N; 0 = none */
     const char *trace_filter; /* --trace-filter EXPR; NULL = all */
     bool quiet, verbose, help;
+    bool stdout_taken;  /* frames go there: tables go to stderr */
 };
 
 /* options_parse: accepted: the letters of the verb's options: c(onfig) j(son) f(or) s(et) q(uiet) b (--check)

@@ -27,6 +27,9 @@ enum mr_offload { MR_OFFLOAD_NONE, MR_OFFLOAD_CHECKSUM, MR_OFFLOAD_SUPER };
 enum mr_when_full { MR_FULL_DEFAULT, MR_FULL_WAIT, MR_FULL_DROP }; /* default: wait with one output, drop with several */
 enum mr_content { MR_CONTENT_FULL, MR_CONTENT_DESCRIPTORS };
 enum mr_uring_receive { MR_RECEIVE_AUX, MR_RECEIVE_PLAIN };
+enum mr_pcap_format { MR_PCAP_AUTO, MR_PCAP_US, MR_PCAP_NS, MR_PCAP_NG }; /* auto | pcap | pcap-ns | pcapng */
+enum mr_replay { MR_REPLAY_FLAT_OUT, MR_REPLAY_RECORDED };
+enum mr_cut { MR_CUT_SEND, MR_CUT_DROP };
 enum mr_batch_mode { MR_BATCH_NATURAL };
 
 /* Frame sizes of a source: `64`, `64..1518`, `imix` (7 × 64, 4 × 594, 1 × 1518). */
@@ -50,7 +53,7 @@ struct mr_port_config {
     uint64_t socket_bytes;         /* receive and send buffer of the sockets; default 4 MiB */
     /* memory */
     uint64_t frames;     /* made by the source, all queues together; 0 = endless */
-    double rate_fps;     /* frames per second of the source; 0 = flat out */
+    double rate_fps;     /* frames per second of the source (memory, pcap); 0 = flat out */
     uint32_t window;     /* frames outstanding between source and sink of one process; 0 = no window */
     struct mr_sizes size;
     uint32_t flows;      /* traffic flows, 1 … 65535 */
@@ -59,6 +62,18 @@ struct mr_port_config {
     bool verify;             /* the sink verifies what arrives */
     bool source;             /* the receiving side makes frames; default: yes for a port in a path's `from` */
     char window_with[MR_NAME_MAX]; /* name of the memory port whose sink closes this source's window; empty = this one */
+    /* pcap */
+    char read[256];             /* file, "-" = standard input; of a port in a `from` */
+    char write[256];            /* file, "-" = standard output; of a port in a `to` */
+    char filter[512];           /* of what is read; empty = all */
+    enum mr_replay replay;
+    uint32_t loop;              /* times that the file is read; 0 = without end */
+    uint64_t max_frames;        /* read at most; 0 = all */
+    enum mr_cut cut;            /* records cut by the capture's snap length: sent as they are, or dropped (cut) */
+    bool long_frames;           /* takes frames that fit a big chunk only */
+    enum mr_pcap_format format; /* of what is written */
+    uint32_t snap;              /* bytes written of a frame; 0 = all */
+    /* memory */
     uint32_t vlan;           /* 802.1Q tag on every frame of the source, 1 … 4094; 0 = none */
 };
 

@@ -11,7 +11,7 @@
 /* Drop reasons: word (JSON key and metric name), text. A frame that dies inside the engine is counted under exactly one.
  * Losses outside the engine (socket buffer full, device) are a port's `outside` counters, by the kernel's own names. */
 #define MR_DROP_REASONS(X)                                                                                             \
-    X(too_long, "longer than its chunk holds; memory.chunk_bytes: 4096, offload: super, or a lower MTU at the peer")  \
+    X(too_long, "longer than its chunk holds; memory.chunk_bytes: 4096, offload: super (pcap: long_frames), or a lower MTU at the peer")  \
     X(runt, "shorter than an Ethernet header")                                                                         \
     X(partial_checksum, "partial checksum on a port with offload: none; set offload: checksum or super, or tx off at the peer")  \
     X(super_frame, "super-frame on a port without offload: super; set offload: super, or tso off at the peer")          \
@@ -23,6 +23,8 @@
     X(tx_refused, "sending device or its queue refused the frame (no buffer or no carrier)")                           \
     X(tx_error, "the kernel refused to send for another reason")                                                       \
     X(no_offload, "the sending port cannot carry this frame's partial checksum or segments")                           \
+    X(cut, "cut by the capture that it was read from, and the port has cut: drop")                                      \
+    X(capture_lost, "the capture file takes no more frames: full, limited, or its reader went away")                   \
     X(work_drop, "the work function drop")                                                                             \
     X(work_contract, "a work function named an output or a drop reason that its path does not have")             \
     X(stopped, "still inside when the engine was stopped")

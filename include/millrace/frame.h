@@ -9,7 +9,7 @@
  *
  *     0 ..  63   mempool object header (DPDK's)
  *    64 .. 191   struct rte_mbuf       (DPDK's)
- *   192 .. 255   ours: words that a descriptor has no room for
+ *   192 .. 255   ours: words that a descriptor has no room for; 192 .. 207 a struct mr_frame_stamp
  *   256 .. 383   headroom, 128 bytes; the last 10 hold a virtio_net_hdr when the flags say so, and are kept for one
  *   384 ..       data, where every driver of ours puts it; the truth is the descriptor's offset
  */
@@ -44,6 +44,7 @@ enum mr_frame_flag {
     MR_FRAME_VLAN = 16,     /* the outer VLAN tag stands in the chunk (the driver put it back) */
     MR_FRAME_CLONE = 32,    /* shares its bytes with another descriptor: read only */
     MR_FRAME_MORE = 64,     /* kept for chains */
+    MR_FRAME_STAMPED = 128, /* was read from a capture: its chunk's own words say when it was recorded */
 };
 #define MR_FRAME_VNET (MR_FRAME_CSUM | MR_FRAME_SUPER) /* either: the 10 bytes before the data are a virtio_net_hdr */
 
@@ -72,6 +73,20 @@ static inline unsigned char *mr_frame_data(void *base, const struct mr_frame *f)
 static inline unsigned char *mr_chunk_at(void *base, uint32_t chunk)
 {
     return (unsigned char *)base + (uint64_t)chunk * MR_CACHE_LINE;
+}
+
+/* What a capture knows of a frame and a descriptor has no room for; valid with MR_FRAME_STAMPED only. */
+struct mr_frame_stamp {
+    uint64_t ns;  /* since 1970, UTC */
+    uint32_t cut; /* bytes that the capture had cut off its end */
+};
+
+MR_STATIC_ASSERT(sizeof(struct mr_frame_stamp) <= MR_CHUNK_BUF - MR_CHUNK_META, "stands in the chunk's own words");
+
+/* mr_chunk_stamp: of a chunk that holds a frame with MR_FRAME_STAMPED. */
+static inline struct mr_frame_stamp *mr_chunk_stamp(void *base, uint32_t chunk)
+{
+    return (struct mr_frame_stamp *)(void *)(mr_chunk_at(base, chunk) + MR_CHUNK_META);
 }
 
 #ifdef __cplusplus

@@ -105,13 +105,14 @@ static int check_foreign(const struct mr_check *c, uint32_t i)
     const struct mr_key *key;
     char path[MR_CHECK_PATH];
     for (uint32_t k = 0; (key = mr_key_at(k)) != NULL; k++) {
-        if (key->driver == NULL || strcmp(key->driver, port->driver) == 0) {
+        if (mr_key_serves(key, port->driver)) {
             continue;
         }
         mr_check_path(path, "ports", i, key->name);
         if (mr_config_given(c->cfg, path)) {
-            return mr_check_fail(c, path, "belongs to driver %s, this port uses %s; remove it", key->driver,
-                                 port->driver);
+            return mr_check_fail(c, path, "belongs to driver %.*s%s%s, this port uses %s; remove it",
+                                 (int)strcspn(key->driver, " "), key->driver, strchr(key->driver, ' ') == NULL ? "" : " or ",
+                                 strchr(key->driver, ' ') == NULL ? "" : strchr(key->driver, ' ') + 1, port->driver);
         }
         mr_key_clear(key, port);
     }
@@ -128,7 +129,8 @@ static int check_device(const struct mr_check *c, uint32_t i)
         return mr_check_fail(c, path, "missing; driver %s needs an interface, as device: veth1", port->driver);
     }
     if (!driver->caps.needs_device && port->device[0] != 0) {
-        return mr_check_fail(c, path, "driver %s has no device; remove \"%.60s\"", port->driver, port->device);
+        return mr_check_fail(c, path, "driver %s has no device%s; remove \"%.60s\"", port->driver,
+                             strcmp(port->driver, "pcap") == 0 ? ", but files (read, write)" : "", port->device);
     }
     if (port->queues > driver->caps.max_queues) {
         return mr_check_fail(c, mr_check_path(path, "ports", i, "queues"), "%u; driver %s has at most %u", port->queues,

@@ -1,4 +1,4 @@
-/* config_check.h: what config_check.c (ports) and config_check_paths.c share. */
+/* config_check.h: what config_check.c (ports), config_check_paths.c and config_check_pcap.c share. */
 #ifndef MILLRACE_ENGINE_CONFIG_CHECK_H
 #define MILLRACE_ENGINE_CONFIG_CHECK_H
 
@@ -23,6 +23,7 @@ const char *mr_check_path(char *path, const char *section, uint32_t i, const cha
 
 int mr_check_ports(const struct mr_check *c);
 int mr_check_paths(const struct mr_check *c);
-int mr_check_sources(const struct mr_check *c); /* of memory ports, once paths are resolved */
+int mr_check_sources(const struct mr_check *c); /* of memory and pcap ports, once paths are resolved */
+int mr_check_pcap(const struct mr_check *c, uint32_t i, bool reads, bool writes);
 
 #endif

@@ -261,6 +261,9 @@ int mr_check_sources(const struct mr_check *c)
     for (uint32_t i = 0; rc == 0 && i < c->cfg->n_ports; i++) {
         struct mr_port_config *port = &c->cfg->ports[i];
         rc = check_device_once(c, i);
+        if (rc == 0 && strcmp(port->driver, "pcap") == 0) {
+            rc = mr_check_pcap(c, i, stands_in(c->cfg, i, false), stands_in(c->cfg, i, true));
+        }
         if (rc < 0 || strcmp(port->driver, "memory") != 0) {
             continue;
         }

@@ -5,16 +5,19 @@
 #include <string.h>
 
 /* What is not written out, as it could not be loaded again: another driver's keys, empty names, a source's keys of a port
- * that makes no frames, and big_buffers where the port has no use for them. */
+ * that makes no frames, a sink's of one that writes none, and big_buffers where the port has no use for them. */
 static bool is_left_out(const struct mr_key *key, const void *base, const char *driver)
 {
-    if (key->driver != NULL && strcmp(key->driver, driver) != 0) {
+    if (!mr_key_serves(key, driver)) {
         return true;
     }
     if (key->type == MR_KEY_TEXT && ((const char *)base)[key->at] == 0) {
         return true;
     }
     if (key->of_source && !((const struct mr_port_config *)base)->source) {
+        return true;
+    }
+    if (key->of_sink && ((const struct mr_port_config *)base)->write[0] == 0) {
         return true;
     }
     return key->section == MR_KEY_PORT && key->at == offsetof(struct mr_port_config, big_buffers) &&

@@ -11,6 +11,9 @@ static const char *const offload_words[] = {"none", "checksum", "super", NULL};
 static const char *const full_words[] = {"auto", "wait", "drop", NULL};
 static const char *const content_words[] = {"full", "descriptors", NULL};
 static const char *const receive_words[] = {"aux", "plain", NULL};
+static const char *const format_words[] = {"auto", "pcap", "pcap-ns", "pcapng", NULL};
+static const char *const replay_words[] = {"flat-out", "recorded", NULL};
+static const char *const cut_words[] = {"send", "drop", NULL};
 static const char *const batch_words[] = {"natural", NULL};
 static const char *const stride_words[] = {"2496", "2048", "4096", NULL};
 
@@ -21,6 +24,8 @@ static const char *const stride_words[] = {"2496", "2048", "4096", NULL};
 #define U(f)                        P(f), .driver = "uring"
 #define S(f)                        P(f), .driver = "memory"
 #define G(f)                        S(f), .of_source = true
+#define R(f)                        P(f), .driver = "pcap", .of_source = true
+#define K(f)                        P(f), .driver = "pcap", .of_sink = true
 #define W(f)                        .section = MR_KEY_PATH, .at = offsetof(struct mr_path_config, f)
 #define NUMBER(preset_, min_, max_) .type = MR_KEY_NUMBER, .preset = preset_, .min = min_, .max = max_
 #define COUNT(preset_, min_, max_)  .type = MR_KEY_COUNT, .preset = preset_, .min = min_, .max = max_
@@ -60,7 +65,7 @@ static const struct mr_key table[] = {
 
     {.name = "source", S(source), FLAG(NULL)}, // yes for a port in a `from`
     {.name = "frames", G(frames), COUNT("0", 0, 1000000000000000)},
-    {.name = "rate", G(rate_fps), .type = MR_KEY_RATE, .preset = "flat-out"},
+    {.name = "rate", P(rate_fps), .driver = "memory pcap", .of_source = true, .type = MR_KEY_RATE, .preset = "flat-out"},
     {.name = "window", G(window), NUMBER("0", 0, 1u << 20)},
     {.name = "window_with", G(window_with), TEXT(MR_NAME_MAX - 1)},
     {.name = "size", G(size), .type = MR_KEY_SIZES, .preset = "64"},
@@ -69,6 +74,17 @@ static const struct mr_key table[] = {
     {.name = "vlan", S(vlan), NUMBER("0", 0, 4094)},
     {.name = "content", S(content), WORD("full", content_words)},
     {.name = "verify", S(verify), FLAG("no")},
+
+    {.name = "read", R(read), TEXT(255)},
+    {.name = "filter", R(filter), TEXT(511)},
+    {.name = "replay", R(replay), WORD("flat-out", replay_words)},
+    {.name = "loop", R(loop), .type = MR_KEY_TIMES, .preset = "no", .max = UINT32_MAX},
+    {.name = "max_frames", R(max_frames), COUNT("0", 0, 1000000000000000)},
+    {.name = "cut", R(cut), WORD("send", cut_words)},
+    {.name = "long_frames", R(long_frames), FLAG("no")},
+    {.name = "write", K(write), TEXT(255)},
+    {.name = "format", K(format), WORD("auto", format_words)},
+    {.name = "snap", K(snap), NUMBER("0", 0, 262144)},
 
     {.name = "from", W(from_name), NAMES(n_from, MR_PORTS_MAX)},
     {.name = "work", W(work), NAMES(n_work, MR_WORKS_MAX)},
@@ -92,6 +108,17 @@ const struct mr_key *mr_key_find(enum mr_key_section section, const char *name)
         }
     }
     return NULL;
+}
+
+bool mr_key_serves(const struct mr_key *key, const char *driver)
+{
+    size_t length = strlen(driver);
+    for (const char *word = key->driver; word != NULL; word = strchr(word, ' ') == NULL ? NULL : strchr(word, ' ') + 1) {
+        if (strcspn(word, " ") == length && strncmp(word, driver, length) == 0) {
+            return true;
+        }
+    }
+    return key->driver == NULL;
 }
 
 const char *mr_key_section_word(enum mr_key_section section)

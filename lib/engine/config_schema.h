@@ -19,6 +19,7 @@ enum mr_key_type {
     MR_KEY_FLAG,    /* bool */
     MR_KEY_WORD,    /* an enum, by its words */
     MR_KEY_CHOICE,  /* uint32_t, one of the numbers in words */
+    MR_KEY_TIMES,   /* uint32_t: a number from 1 on, `no` for 1, `yes` for 0: without end */
     MR_KEY_RATE,    /* double, frames per second */
     MR_KEY_SIZES,   /* struct mr_sizes */
     MR_KEY_TEXT,    /* char[max + 1] */
@@ -32,8 +33,9 @@ struct mr_key {
     enum mr_key_section section;
     enum mr_key_type type;
     const char *name;
-    const char *driver;  /* the one driver it is for; NULL = every */
-    bool of_source;      /* for a port that makes frames */
+    const char *driver;  /* the drivers it is for, "memory" or "memory pcap"; NULL = every */
+    bool of_source;      /* for a port that makes or reads frames */
+    bool of_sink;        /* for a port that writes frames */
     const char *preset;  /* the default, as it would be written; NULL = none, or decided later */
     size_t at, count_at; /* offsets in the section's struct */
     uint64_t min, max;
@@ -43,6 +45,9 @@ struct mr_key {
 /* mr_key_at: the i-th row; NULL behind the last. mr_key_find: by section and name; NULL when there is none. */
 const struct mr_key *mr_key_at(uint32_t i);
 const struct mr_key *mr_key_find(enum mr_key_section section, const char *name);
+
+/* mr_key_serves: a port of this driver may have the key. */
+bool mr_key_serves(const struct mr_key *key, const char *driver);
 
 /* mr_key_section_word: "engine", …; NULL for MR_KEY_SECTIONS. mr_key_section_find: MR_KEY_SECTIONS when unknown. */
 const char *mr_key_section_word(enum mr_key_section section);

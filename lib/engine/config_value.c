@@ -44,6 +44,7 @@ static size_t bytes_of(const struct mr_key *key)
     case MR_KEY_NUMBERS:
         return key->max * sizeof(uint32_t);
     case MR_KEY_NUMBER:
+    case MR_KEY_TIMES:
     case MR_KEY_WORD:
     case MR_KEY_CHOICE:
         break;
@@ -88,6 +89,19 @@ static int read_flag(const char *text, bool *flag)
         }
     }
     return -EINVAL;
+}
+
+static int read_times(const struct mr_key *key, const char *text, uint32_t *times)
+{
+    uint64_t value = 0;
+    bool endless = false;
+    int rc = read_whole(text, 1, key->max, &value);
+    if (rc == -EINVAL && read_flag(text, &endless) == 0) {
+        value = !endless;
+        rc = 0;
+    }
+    *times = rc == 0 ? (uint32_t)value : *times;
+    return rc;
 }
 
 /* The enum's value is the word's place; of a choice of numbers it is the number itself. */
@@ -167,6 +181,8 @@ int mr_key_read(const struct mr_key *key, void *base, const char *text)
         return read_bytes(key, text, to);
     case MR_KEY_FLAG:
         return read_flag(text, to);
+    case MR_KEY_TIMES:
+        return read_times(key, text, to);
     case MR_KEY_WORD:
     case MR_KEY_CHOICE:
         return read_word(key, text, to);
@@ -207,6 +223,9 @@ const char *mr_key_expects(const struct mr_key *key, char *text, size_t bytes)
         break;
     case MR_KEY_FLAG:
         snprintf(text, bytes, "yes or no");
+        break;
+    case MR_KEY_TIMES:
+        snprintf(text, bytes, "how often, a number from 1 on, or yes (without end), or no");
         break;
     case MR_KEY_WORD:
     case MR_KEY_CHOICE:
@@ -254,6 +273,8 @@ json_t *mr_key_json(const struct mr_key *key, const void *base)
         return json_integer((json_int_t) * (const uint64_t *)value);
     case MR_KEY_FLAG:
         return json_boolean(*(const bool *)value);
+    case MR_KEY_TIMES:
+        return *(const uint32_t *)value == 0 ? json_string("yes") : json_integer(*(const uint32_t *)value);
     case MR_KEY_WORD:
         return json_string(key->words[*(const uint32_t *)value]);
     case MR_KEY_RATE:

@@ -60,7 +60,8 @@ static uint32_t big_in_hand(const struct mr_plan *p, uint32_t port)
     for (uint32_t i = 0; c->source && i < c->size.n; i++) {
         longest = c->size.bytes[i] > longest ? c->size.bytes[i] : longest;
     }
-    return longest > p->config->chunk_bytes - MR_CHUNK_DATA ? p->config->burst : c->big_buffers;
+    bool big = longest > p->config->chunk_bytes - MR_CHUNK_DATA || c->long_frames;
+    return big ? p->config->burst : c->big_buffers;
 }
 
 static void reach_tx(struct reach *r, uint32_t stage)

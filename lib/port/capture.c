@@ -107,6 +107,11 @@ bool mr_capture_is(const struct mr_capture *c, uint64_t device, uint64_t inode)
     return c->regular && c->device == device && c->inode == inode;
 }
 
+bool mr_capture_same(const struct mr_capture *a, const struct mr_capture *b)
+{
+    return mr_capture_is(a, b->device, b->inode);
+}
+
 struct mr_capture_lane *mr_capture_lane(struct mr_capture *c, uint32_t i)
 {
     return &c->lanes[i];
@@ -114,10 +119,21 @@ struct mr_capture_lane *mr_capture_lane(struct mr_capture *c, uint32_t i)
 
 /* ---- putting ---- */
 
+static uint32_t kept_of(const struct mr_capture *c, uint32_t length)
+{
+    return length < c->snap ? length : c->snap;
+}
+
+bool mr_capture_has_room(struct mr_capture_lane *lane, uint32_t length)
+{
+    const struct mr_capture *c = lane->capture;
+    return mr_byte_ring_reserve(&lane->ring, mr_capture_record_bytes(c->format, kept_of(c, length))) != NULL;
+}
+
 bool mr_capture_put(struct mr_capture_lane *lane, const struct mr_capture_record *r)
 {
     const struct mr_capture *c = lane->capture;
-    uint32_t kept = r->length < c->snap ? r->length : c->snap;
+    uint32_t kept = kept_of(c, r->length);
     uint32_t bytes = mr_capture_record_bytes(c->format, kept);
     unsigned char *at = mr_byte_ring_reserve(&lane->ring, bytes);
     if (MR_UNLIKELY(at == NULL)) {
@@ -148,6 +164,11 @@ uint64_t mr_capture_ns(const struct mr_capture *c, uint64_t ticks)
 int mr_capture_error(const struct mr_capture *c)
 {
     return __atomic_load_n(&c->error, __ATOMIC_ACQUIRE);
+}
+
+void mr_capture_give_up(struct mr_capture *c)
+{
+    mr_store_release(&c->give_up, 1);
 }
 
 int mr_capture_stop(struct mr_capture *c)
@@ -181,7 +202,7 @@ static const char *fix_of(int error)
     case EPIPE:
         return "whoever read it went away";
     case ETIMEDOUT:
-        return "whoever reads it took nothing for a second";
+        return "it took nothing for so long that the run ended without it";
     default:
         return "look at the kernel's log and at the device below";
     }

@@ -82,10 +82,16 @@ void mr_capture_go(struct mr_capture *c);
 /* mr_capture_is: the capture writes this very regular file, by device and inode: who reads it shall be told. */
 bool mr_capture_is(const struct mr_capture *c, uint64_t device, uint64_t inode);
 
+/* mr_capture_same: both write one regular file. */
+bool mr_capture_same(const struct mr_capture *a, const struct mr_capture *b);
+
 struct mr_capture_lane *mr_capture_lane(struct mr_capture *c, uint32_t i);
 
 /* mr_capture_put: the lane's thread. true: taken, visible to the writing thread with the next publish. false: no room. */
 bool mr_capture_put(struct mr_capture_lane *lane, const struct mr_capture_record *r);
+
+/* mr_capture_has_room: the lane's thread. A put of so many bytes would be taken. */
+bool mr_capture_has_room(struct mr_capture_lane *lane, uint32_t length);
 
 /* mr_capture_offer: the lane's thread. The same, and what is not taken is counted lost. */
 void mr_capture_offer(struct mr_capture_lane *lane, const struct mr_capture_record *r);
@@ -101,6 +107,10 @@ uint64_t mr_capture_ns(const struct mr_capture *c, uint64_t ticks);
 
 /* mr_capture_error: 0, or the errno that ended the file. Any thread. */
 int mr_capture_error(const struct mr_capture *c);
+
+/* mr_capture_give_up: any thread. What is not yet in the kernel's hands is discarded, the file ends (ETIMEDOUT): for a
+ * run that cannot wait for it any longer. */
+void mr_capture_give_up(struct mr_capture *c);
 
 /* mr_capture_stop: writes what was published, closes the file. A pipe that takes nothing is given up after a second
  * (ETIMEDOUT). 0, or the errno that ended the file. Again: the same answer. No lane may be put into any more. */

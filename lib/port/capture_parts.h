@@ -32,6 +32,7 @@ struct mr_capture {
 
     uint32_t go MR_ALIGNED(MR_LINE_PAIR); /* whoever starts the run writes, writing thread reads */
     uint32_t stop;                        /* control writes, writing thread reads */
+    uint32_t give_up;                     /* who cannot wait writes, writing thread reads */
 
     /* writing thread writes, all read */
     uint32_t anchor MR_ALIGNED(MR_LINE_PAIR);

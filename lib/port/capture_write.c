@@ -43,6 +43,9 @@ void mr_capture_renew(struct mr_capture *c)
 static bool given_up(struct mr_capture *c)
 {
     uint64_t now = mr_now_ns();
+    if (mr_load_acquire(&c->give_up) != 0) {
+        return true;
+    }
     if (mr_load_acquire(&c->stop) == 0) {
         return false;
     }
@@ -68,7 +71,7 @@ static uint32_t write_bytes(struct mr_capture *c, const unsigned char *at, uint3
     uint32_t done = 0;
     while (done < bytes && *error == 0) {
         uint32_t most = c->regular ? WRITE_BYTES : PIPE_BUF;
-        *error = c->regular ? 0 : wait_for_reader(c);
+        *error = mr_load_acquire(&c->give_up) != 0 ? ETIMEDOUT : c->regular ? 0 : wait_for_reader(c);
         ssize_t n = *error != 0 ? 0 : write(c->fd, at + done, bytes - done < most ? bytes - done : most);
         if (n >= 0) {
             done += (uint32_t)n;

@@ -13,8 +13,16 @@ extern const struct mr_driver mr_driver_uring;
 #define URING NULL
 #endif
 
+#if MR_HAVE_PCAP
+extern const struct mr_driver mr_driver_pcap;
+#define PCAP &mr_driver_pcap
+#else
+#define PCAP NULL
+#endif
+
 static const struct mr_driver_entry table[] = {
     {"memory", &mr_driver_memory, NULL},
+    {"pcap", PCAP, "not built in: needs libpcap and -Dpcap=enabled"},
     {"uring", URING, "not built in: needs liburing 2.3 or newer and -During=enabled"},
 };
 

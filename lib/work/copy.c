@@ -26,6 +26,9 @@ bool mr_burst_copy(struct mr_work *w, struct mr_burst *b, const struct mr_frame 
     copy->port = port;
     copy->flags = (uint8_t)(frame->flags & ~MR_FRAME_CLONE);
     uint32_t before = frame->flags & MR_FRAME_VNET ? MR_VNET_BYTES : 0;
+    if (frame->flags & MR_FRAME_STAMPED) {
+        *mr_chunk_stamp(b->base, chunk) = *mr_chunk_stamp(b->base, frame->chunk);
+    }
     memcpy(mr_frame_data(b->base, copy) - before, mr_frame_data(b->base, frame) - before, before + frame->length);
     if (MR_UNLIKELY(b->witness != NULL)) {
         b->witness->copied(b->witness, frame, copy, port);

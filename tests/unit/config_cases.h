@@ -82,9 +82,9 @@ static const struct bad bad_sense[] = {
     {"ports:\n  - { name: i n, driver: memory" DOWN, "t.yaml:2: ports[0].name: ", "letters, digits"},
     {"ports:\n  - { name: in, driver: memory }\n  - { name: in, driver: memory }\n" PATH,
      "t.yaml:3: ports[1].name: ", "ports[0]"},
-    {"ports:\n  - { name: in }\n" PATH, "t.yaml:2: ports[0]: ", "no driver; there are: memory, uring"},
+    {"ports:\n  - { name: in }\n" PATH, "t.yaml:2: ports[0]: ", "no driver; there are: memory, pcap, uring"},
     {"ports:\n  - { name: in, driver: dpkd }\n" PATH,
-     "t.yaml:2: ports[0].driver: ", "no driver \"dpkd\"; there are: memory, uring"},
+     "t.yaml:2: ports[0].driver: ", "no driver \"dpkd\"; there are: memory, pcap, uring"},
     {MEM ", device: eth0" DOWN, "t.yaml:2: ports[0].device: ", "remove \"eth0\""},
     {MEM ",\n buffers: 64" DOWN, "t.yaml:3: ports[0].buffers: ", "belongs to driver uring, this port uses memory"},
     {IN_OUT "  - { name: more, driver: memory }\n" PATH, "t.yaml:4: ports[2]: ", "no path uses port more"},
@@ -133,6 +133,27 @@ static const struct bad bad_uring[] = {
     {UP ", socket_bytes: 2GiB" DOWN, "t.yaml:2: ports[0].socket_bytes: ", "outside"},
     {UP ", socket_bytes: 99999999999GiB" DOWN, "t.yaml:2: ports[0].socket_bytes: ", "outside"},
     {UP ", receive: fast" DOWN, "t.yaml:2: ports[0].receive: ", "aux, plain"},
+};
+
+#define FILES(in, out) "ports:\n  - { name: in, driver: pcap" in " }\n  - { name: out, driver: pcap" out " }\n" PATH
+
+static const struct bad bad_pcap[] = {
+    {FILES("", ", write: b"), "t.yaml:2: ports[0].read: ", "missing: port in stands in a `from`; name a file"},
+    {FILES(", read: a", ""), "t.yaml:3: ports[1].write: ", "missing: port out stands in a `to`"},
+    {FILES(", read: a, snap: 64", ", write: b"), "t.yaml:2: ports[0].snap: ", "port in stands in no `to`"},
+    {FILES(", read: a", ", write: b, filter: udp"), "t.yaml:3: ports[1].filter: ", "port out stands in no `from`"},
+    {FILES(", read: a", ", write: b, rate: 1kpps"), "t.yaml:3: ports[1].rate: ", "port out stands in no `from`"},
+    {FILES(", read: a, rate: 1kpps, replay: recorded", ", write: b"), "t.yaml:2: ports[0].rate: ", "remove one"},
+    {FILES(", read: a, loop: 0", ", write: b"), "t.yaml:2: ports[0].loop: ", "a number from 1 on, or yes"},
+    {FILES(", read: a, loop: often", ", write: b"), "t.yaml:2: ports[0].loop: ", "a number from 1 on, or yes"},
+    {FILES(", read: a, device: eth0", ", write: b"), "t.yaml:2: ports[0].device: ", "but files (read, write)"},
+    {FILES(", read: a, queues: 2", ", write: b"), "t.yaml:2: ports[0].queues: ", "at most 1"},
+    {FILES(", read: a, size: 64", ", write: b"), "t.yaml:2: ports[0].size: ", "belongs to driver memory"},
+    {"ports:\n  - { name: in, driver: uring, device: lo, rate: 1 }\n" PATH, "t.yaml:2: ports[0].rate: ",
+     "belongs to driver memory or pcap, this port uses uring"},
+    {"ports:\n  - { name: in, driver: pcap, read: '-' }\n  - { name: two, driver: pcap, read: '-' }\n"
+     "  - { name: out, driver: memory }\npaths:\n  - { from: [in, two], work: forward, to: out }\n",
+     "t.yaml:3: ports[1].read: ", "standard input belongs to port in already"},
 };
 
 /* Assignments of --set, on two memory ports and one path. */

@@ -61,12 +61,13 @@ Test(config, bad_sense)
     check_bad(bad_sense, sizeof bad_sense / sizeof *bad_sense);
 }
 
-Test(config, bad_uring)
+Test(config, bad_files_and_devices)
 {
-    if (mr_driver_find("uring") == NULL) {
-        cr_skip("built without the uring driver");
+    if (mr_driver_find("uring") == NULL || mr_driver_find("pcap") == NULL) {
+        cr_skip("built without the uring or the pcap driver");
     }
     check_bad(bad_uring, sizeof bad_uring / sizeof *bad_uring);
+    check_bad(bad_pcap, sizeof bad_pcap / sizeof *bad_pcap);
 }
 
 Test(config, bytes_that_are_no_text)
