@@ -2,11 +2,16 @@
 #include "lib/engine/config_parts.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#define FILE_BYTES_MAX (1u << 20)
+#define FILE_BYTES_MAX  (1u << 20)
+#define PIPE_PATIENCE_S 5 // of a named pipe; standard input may be somebody who types
 
 struct mr_config *mr_config_create(void)
 {
@@ -131,42 +136,70 @@ int mr_config_parse(struct mr_config **out, const char *text, size_t bytes, cons
     return 0;
 }
 
-/* All of a stream, but no more than one byte over the limit. */
-static int read_stream(FILE *in, char **text, size_t *bytes)
+/* What reading says of a pipe: a writer that has not come, or writes nothing, would keep us for ever. */
+static ssize_t read_some(int fd, char *to, size_t bytes, bool waits)
 {
+    for (;;) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        int ready = waits ? poll(&p, 1, PIPE_PATIENCE_S * 1000) : 1;
+        if (ready == 0) {
+            errno = ETIMEDOUT;
+            return -1;
+        }
+        ssize_t n = ready < 0 ? -1 : read(fd, to, bytes);
+        if (n >= 0 || (errno != EAGAIN && errno != EINTR)) {
+            return n;
+        }
+    }
+}
+
+/* All of a file, but no more than one byte over the limit. */
+static int read_file(int fd, bool waits, char **text, size_t *bytes)
+{
+    ssize_t n = 1;
     *bytes = 0;
     *text = malloc(FILE_BYTES_MAX + 1);
     if (*text == NULL) {
         return -ENOMEM;
     }
-    errno = 0;
-    *bytes = fread(*text, 1, FILE_BYTES_MAX + 1, in);
-    return ferror(in) ? (errno != 0 ? -errno : -EIO) : 0;
+    while (n > 0 && *bytes <= FILE_BYTES_MAX) {
+        n = read_some(fd, *text + *bytes, FILE_BYTES_MAX + 1 - *bytes, waits);
+        *bytes += n > 0 ? (size_t)n : 0;
+    }
+    return n < 0 ? -errno : 0;
+}
+
+static int not_read(const char *name, int rc, struct mr_error *err)
+{
+    if (rc == -ETIMEDOUT) {
+        return mr_error_set(err, MR_FAULT_CONFIG, rc,
+                            "%s: cannot be read: nothing has come out of this pipe for %d s; name a file, or write into it",
+                            name, PIPE_PATIENCE_S);
+    }
+    return mr_error_set(err, rc == -ENOMEM ? MR_FAULT_MACHINE : MR_FAULT_CONFIG, rc, "%s: cannot be read: %s%s", name,
+                        strerror(-rc), rc == -EISDIR ? "; name a file" : mr_error_remedy(rc));
 }
 
 int mr_config_load(struct mr_config **out, const char *file, struct mr_error *err)
 {
     bool standard = strcmp(file, "-") == 0;
     const char *name = standard ? "<stdin>" : file;
-    FILE *in = standard ? stdin : fopen(file, "re");
+    int fd = standard ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     char *text = NULL;
     size_t bytes = 0;
+    struct stat is;
     *out = NULL;
-    if (in == NULL) {
+    if (fd < 0) {
         const char *remedy = mr_error_remedy(errno);
         return mr_error_set(err, remedy[0] != 0 ? MR_FAULT_MACHINE : MR_FAULT_CONFIG, errno, "%s: cannot be opened: %s%s",
                             name, strerror(errno), errno == ENOENT ? "; name a file, or - for standard input" : remedy);
     }
-    int rc = read_stream(in, &text, &bytes);
-    if (rc < 0) {
-        mr_error_set(err, rc == -ENOMEM ? MR_FAULT_MACHINE : MR_FAULT_CONFIG, rc, "%s: cannot be read: %s%s", name,
-                     strerror(-rc), mr_error_remedy(rc));
-    } else {
-        rc = mr_config_parse(out, text, bytes, name, err);
-    }
+    bool waits = !standard && fstat(fd, &is) == 0 && S_ISFIFO(is.st_mode);
+    int rc = read_file(fd, waits, &text, &bytes);
+    rc = rc < 0 ? not_read(name, rc, err) : mr_config_parse(out, text, bytes, name, err);
     free(text);
     if (!standard) {
-        fclose(in);
+        close(fd);
     }
     return rc;
 }

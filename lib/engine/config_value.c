@@ -244,7 +244,7 @@ const char *mr_key_expects(const struct mr_key *key, char *text, size_t bytes)
                  key->max, MR_NAME_MAX - 1);
         break;
     case MR_KEY_NUMBERS:
-        snprintf(text, bytes, "at most %" PRIu64 " CPU numbers, as 1 or [1, 2]", key->max);
+        snprintf(text, bytes, "at most %" PRIu64 " CPU numbers from 0 to %u, as 1 or [1, 2]", key->max, MR_KEY_CPUS - 1);
         break;
     }
     return text;

@@ -1,5 +1,6 @@
 /* plan.c: what would run, step by step; nothing is started or opened. */
 #include "lib/engine/plan_parts.h"
+#include "lib/sys/topology.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -52,7 +53,7 @@ static void resolve_when_full(struct mr_plan *p)
     }
 }
 
-int mr_plan_make(const struct mr_config *cfg, struct mr_plan **out, struct mr_error *err)
+int mr_plan_lay(const struct mr_config *cfg, const struct mr_topology *t, struct mr_plan **out, struct mr_error *err)
 {
     struct mr_plan *p = calloc(1, sizeof *p);
     *out = NULL;
@@ -62,17 +63,38 @@ int mr_plan_make(const struct mr_config *cfg, struct mr_plan **out, struct mr_er
     p->config = cfg;
     p->tx_ring_frames = TX_RING_FRAMES;
     resolve_when_full(p);
-    int rc = mr_plan_cores(p, err);
+    int rc = mr_plan_cores(p, t, err);
     rc = rc < 0 ? rc : mr_plan_place(p, err);
     rc = rc < 0 ? rc : mr_plan_devices(p, err);
     rc = rc < 0 ? rc : mr_plan_memory(p, err);
-    rc = rc < 0 ? rc : mr_plan_huge(p, err);
     if (rc < 0) {
         mr_plan_free(p);
         return rc;
     }
-    mr_plan_explain(p);
     *out = p;
+    return 0;
+}
+
+int mr_plan_make(const struct mr_config *cfg, struct mr_plan **out, struct mr_error *err)
+{
+    struct mr_topology *t = malloc(sizeof *t);
+    *out = NULL;
+    if (t == NULL) {
+        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory to look at the CPUs; free some");
+    }
+    int rc = mr_topology_read(t, err);
+    rc = rc < 0 ? rc : mr_plan_lay(cfg, t, out, err);
+    free(t);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = mr_plan_huge(*out, err);
+    if (rc < 0) {
+        mr_plan_free(*out);
+        *out = NULL;
+        return rc;
+    }
+    mr_plan_explain(*out);
     return 0;
 }
 

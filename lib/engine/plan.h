@@ -87,6 +87,11 @@ struct mr_plan {
 /* mr_plan_make: 0, or -errno with err naming file, line, key, cause and fix (a core that does not exist or is outside the
  * affinity mask, an interface that is not there, too few chunks for rings and drivers, …). */
 int mr_plan_make(const struct mr_config *cfg, struct mr_plan **out, struct mr_error *err);
+
+/* mr_plan_lay: its first part, on CPUs as they are told: cores, stages, rings, chunks, without a look at this machine's
+ * memory and the ways between its CPUs. For machines that are not here: tests. */
+struct mr_topology;
+int mr_plan_lay(const struct mr_config *cfg, const struct mr_topology *t, struct mr_plan **out, struct mr_error *err);
 void mr_plan_free(struct mr_plan *p);
 
 /* mr_plan_home_bytes: of a home's chunks, whole 2 MiB pages. mr_plan_recycles: a core frees chunks of a home that is not its

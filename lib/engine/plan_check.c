@@ -38,7 +38,7 @@ static int last_allowed(const struct mr_topology *t)
     return last;
 }
 
-static int take_cpus(struct mr_plan *p, const struct mr_topology *t, struct mr_error *err)
+int mr_plan_cores(struct mr_plan *p, const struct mr_topology *t, struct mr_error *err)
 {
     int last = last_allowed(t);
     p->n_cores = p->config->n_cores;
@@ -57,18 +57,6 @@ static int take_cpus(struct mr_plan *p, const struct mr_topology *t, struct mr_e
         p->cores[i].node = t->cpu[p->cores[i].cpu].node;
     }
     return p->n_cores != 0 ? 0 : mr_plan_fail(p, "engine.cores", err, "no CPU is allowed to this process");
-}
-
-int mr_plan_cores(struct mr_plan *p, struct mr_error *err)
-{
-    struct mr_topology *t = malloc(sizeof *t);
-    if (t == NULL) {
-        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory to look at the CPUs; free some");
-    }
-    int rc = mr_topology_read(t, err);
-    rc = rc < 0 ? rc : take_cpus(p, t, err);
-    free(t);
-    return rc;
 }
 
 /* ---- devices ---- */

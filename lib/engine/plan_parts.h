@@ -5,8 +5,10 @@
 #include "lib/engine/plan.h"
 #include "lib/port/port.h"
 
+struct mr_topology;
+
 /* mr_plan_cores: which CPUs, and that this process may use them. plan_check.c */
-int mr_plan_cores(struct mr_plan *p, struct mr_error *err);
+int mr_plan_cores(struct mr_plan *p, const struct mr_topology *t, struct mr_error *err);
 
 /* mr_plan_place: stages, their cores, the rings between them. plan_place.c */
 int mr_plan_place(struct mr_plan *p, struct mr_error *err);
