@@ -12,6 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if __has_include(<sanitizer/asan_interface.h>)
+#include <sanitizer/asan_interface.h> /* nothing but in builds with AddressSanitizer */
+#else
+#define ASAN_POISON_MEMORY_REGION(at, bytes)   ((void)(at), (void)(bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(at, bytes) ((void)(at), (void)(bytes))
+#endif
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
 /* Bytes not used yet. Behind the end come zeros, so that every input is a whole one. */

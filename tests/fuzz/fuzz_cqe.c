@@ -9,7 +9,6 @@
 #include "lib/port/uring.h"
 
 #include <errno.h>
-#include <sanitizer/asan_interface.h>
 
 enum { SMALL = 24, BIG = 8, CHUNKS = SMALL + BIG, BUFFERS = 8, BIG_BUFFERS = 4, SENDING = 8, SQES = 64, OPS_MAX = 2048 };
 enum { SMALL_LINES = MR_CHUNK_STRIDE / MR_CACHE_LINE, BIG_LINES = MR_CHUNK_BIG_STRIDE / MR_CACHE_LINE };

@@ -1,14 +1,12 @@
 /* fuzz_frame.c: frames of any length and content through every work function there is, alone and in chains, with nothing
- * but the frame and its headroom to be touched: the rest of the memory is poisoned (in builds with AddressSanitizer). Frames are first
- * grown and cut at both ends, as a function of a user's would.
+ * but the frame and its headroom to be touched: the rest of the memory is poisoned, in builds with AddressSanitizer.
+ * Frames are first grown and cut at both ends, as a function of a user's would.
  *
  * Held to: every frame leaves by an output of its path or dies of a reason that exists, once; a copy has the bytes of
  * its frame, a chunk of its own and a place in it; what is counted is what happened. */
 #include "tests/fuzz/fuzz.h"
 
 #include <millrace/work.h>
-
-#include <sanitizer/asan_interface.h>
 
 enum { FRAMES = 6, SMALL = 10, BIG = 3, CHAIN = 3, OUTPUTS = 6, MADE = FRAMES * OUTPUTS, BURSTS = 8, HEAD = 40 };
 enum { BIG_LINES = MR_CHUNK_BIG_STRIDE / MR_CACHE_LINE, SMALL_LINES = MR_CHUNK_STRIDE / MR_CACHE_LINE };
