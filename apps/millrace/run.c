@@ -101,9 +101,20 @@ static int judge(const json_t *report, struct mr_error *err)
                               (long long)frames, (long long)chunks);
 }
 
+/* The engine takes these two while it runs. Any more, and it has ended by then, would kill us before the report is out. */
+static void hold_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static int run(struct mr_engine *engine, const struct options *o, int argc, char **argv, struct mr_error *err)
 {
     bool live = !o->quiet && isatty(STDERR_FILENO);
+    hold_signals();
     struct mr_run_options options = {.for_ns = o->for_ns, .signals = true, .each_second = live ? live_line : NULL};
     options.event = o->quiet ? NULL : tell_event;
     options.check_ns = o->check_ns;

@@ -33,7 +33,7 @@ struct mr_event {
     double seconds;    /* since the start */
     char port[MR_NAME_MAX]; /* empty when it concerns none */
     char stage[48];    /* as in plan and report: rx:left.0; empty when it concerns none */
-    const char *what;  /* the drop reason's word, or "balance", "no_answer" */
+    const char *what;  /* the drop reason's word, or "stuck", "balance", "no_answer" */
     const char *text;  /* what it means, and the fix; good as long as the engine lives */
     char detail[256];  /* behind text, when that is not the same each time */
 };
@@ -93,14 +93,16 @@ extern "C" {
 int mr_engine_create(const struct mr_config *cfg, struct mr_engine **out, struct mr_error *err);
 
 /* mr_engine_run: run and drain, once per engine. 0 = done, 130 = stopped by a second signal, 1 = the drain gave up after
- * 2 s without progress and what was left is counted as stopped, or a balance did not hold (all three: the report is there);
- * -errno with err filled = did not start or failed. */
+ * 2 s without progress and what was left is counted as stopped, a core did not come back for 5 s (2 s after a second signal)
+ * from, say, a work function that never returns, and was left behind with what it holds, or a balance did not hold (all:
+ * the report is there, ended_by says which end it was); -errno with err filled = did not start or failed. */
 int mr_engine_run(struct mr_engine *e, const struct mr_run_options *options, struct mr_error *err);
 
 /* mr_engine_ask_balance: have options->balance called, within milliseconds, while the engine runs. Any thread, or a
  * signal handler. */
 void mr_engine_ask_balance(struct mr_engine *e);
 
+/* mr_engine_destroy: frees everything, but nothing of an engine that left a core behind: that may come back. */
 void mr_engine_destroy(struct mr_engine *e);
 
 #ifdef __cplusplus

@@ -185,9 +185,37 @@ static void note_first_frame(struct mr_engine *e)
     }
 }
 
+/* A core that was left behind may come back: nothing is taken from its places. Its frames are counted where they are, and
+ * ports stay open. */
+static void count_left_behind(struct mr_engine *e)
+{
+    for (uint32_t i = 0; i < e->plan->n_rings; i++) {
+        e->stopped_frames += mr_ring_held(e->rings[i]);
+    }
+    for (uint32_t p = 0; p < e->config->n_ports; p++) {
+        struct mr_port *port = e->ports[p];
+        for (uint32_t q = 0; q < port->n_rxq; q++) {
+            mr_count(&port->rxq[q]->frames, port->rxq[q]->ready);
+            e->stopped_frames += port->rxq[q]->ready;
+        }
+        for (uint32_t q = 0; q < port->n_txq; q++) {
+            e->stopped_frames += port->txq[q]->in_flight;
+        }
+        port->driver->stats(port, &e->outsides[p]);
+        e->port_reports[p] = port->driver->report == NULL ? NULL : port->driver->report(port);
+    }
+    e->owners.home_after_close = on_lists(e);
+    note_first_frame(e);
+    e->settled = true;
+}
+
 void mr_engine_settle(struct mr_engine *e)
 {
     count_owners(e);
+    if (e->left_behind) {
+        count_left_behind(e);
+        return;
+    }
     count_stopped(e);
     count_in_flight(e);
     note_first_frame(e);

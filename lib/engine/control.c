@@ -1,4 +1,4 @@
-/* control.c: the control thread: create, start the cores, watch (watch.c), drain (drain.c), stop, settle (balance.c). */
+/* control.c: the control thread: create, start the cores, watch (watch.c), drain (drain.c), stop (stuck.c), settle (balance.c). */
 #include "lib/engine/watch.h"
 
 #include <errno.h>
@@ -34,8 +34,8 @@ int mr_engine_create(const struct mr_config *cfg, struct mr_engine **out, struct
 
 void mr_engine_destroy(struct mr_engine *e)
 {
-    if (e == NULL) {
-        return;
+    if (e == NULL || e->left_behind) {
+        return; // a core that comes back after all must find its memory
     }
     if (e->plan != NULL) {
         mr_engine_unbuild(e);
@@ -50,17 +50,6 @@ void mr_cores_command(struct mr_engine *e, enum mr_command what)
 {
     for (uint32_t i = 0; i < e->plan->n_cores; i++) {
         mr_store_release(&e->cores[i]->command, what);
-    }
-}
-
-static void join_all(struct mr_engine *e)
-{
-    mr_cores_command(e, MR_COMMAND_STOP);
-    for (uint32_t i = 0; i < e->plan->n_cores; i++) {
-        if (e->cores[i]->started) {
-            pthread_join(e->cores[i]->thread, NULL);
-            e->cores[i]->started = false;
-        }
     }
 }
 
@@ -154,7 +143,7 @@ int mr_engine_run(struct mr_engine *e, const struct mr_run_options *options, str
         mr_engine_look_for_events(e, e->end_ns);
     }
     meter(e, false);
-    join_all(e);
+    mr_stuck_join(e, &w);
     if (rc == 0) {
         mr_engine_settle(e);
         rc = e->exit_code;

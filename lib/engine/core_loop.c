@@ -3,6 +3,7 @@
 #include "lib/sys/clock.h"
 
 #include <sched.h>
+#include <unistd.h>
 
 enum { SPLIT_EVERY = 64 }; // passes between two whose time is split
 #define DETACH_NS 300000000ull
@@ -215,6 +216,7 @@ static void wait_for_start(const struct mr_core *c)
 void *mr_core_main(void *arg)
 {
     struct mr_core *c = (struct mr_core *)arg;
+    __atomic_store_n(&c->tid, gettid(), __ATOMIC_RELAXED);
     if (!attach(c)) {
         mr_store_release(&c->state, MR_CORE_FAILED);
         return NULL;

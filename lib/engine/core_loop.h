@@ -53,6 +53,7 @@ struct mr_core {
 
     /* the core writes, control reads */
     uint32_t state MR_ALIGNED(MR_LINE_PAIR);
+    pid_t tid;          /* before its state is more than NEW */
     uint32_t epoch;
     uint32_t cut_taken; /* the cuts of the core and its stages are of this number */
     struct mr_core_cut cut;

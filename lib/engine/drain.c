@@ -2,7 +2,8 @@
  *
  * RX off on every core; once all say that nothing more comes in, wait until none of them holds a frame and none has moved
  * one for two rounds of housekeeping on every core: then nothing is under way between them either. What does not leave
- * within the patience is stopped and counted as such; a core that somebody keeps from running is waited for.
+ * within the patience is stopped and counted as such; a core that somebody keeps from running is waited for, and one that
+ * does not come back at all is left behind (stuck.c).
  */
 #include "lib/engine/watch.h"
 
@@ -33,6 +34,7 @@ void mr_linger(struct mr_engine *e, struct mr_watch *w)
         last_rx = rx;
         mr_watch_listen(w, 1000000);
         mr_check_step(e, w, mr_now_ns());
+        mr_stuck_look(e, w);
     }
 }
 
@@ -78,6 +80,7 @@ void mr_drain(struct mr_engine *e, struct mr_watch *w)
     while (w->asked < 2) {
         mr_watch_listen(w, 200000);
         mr_check_step(e, w, mr_now_ns());
+        mr_stuck_look(e, w);
         look(e, &now);
         moved = now.moved != then.moved ? now : moved;
         if (now.moved == then.moved && now.holding == 0 && mr_cores_reached(e, MR_CORE_QUIET)) {
@@ -85,6 +88,9 @@ void mr_drain(struct mr_engine *e, struct mr_watch *w)
                 return;
             }
             continue;
+        }
+        if (mr_stuck_over(e, w)) {
+            return;
         }
         if (out_of_patience(e, &moved, &now)) {
             snprintf(e->ended_by, sizeof e->ended_by, "drain gave up after 2 s without progress");

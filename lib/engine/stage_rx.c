@@ -9,14 +9,15 @@ static uint32_t rx_poll(struct mr_stage *stage, uint64_t now)
     void *slots;
     uint32_t room = mr_ring_reserve(s->out, sizeof(struct mr_frame), s->burst, &slots);
     stage->blocked = room == 0;
-    mr_count(&stage->counters.polls, 1);
     if (MR_UNLIKELY(room == 0)) {
+        mr_count(&stage->counters.polls, 1);
         mr_count(&stage->counters.blocked, 1);
         return 0;
     }
     s->q->tick = (uint32_t)(now >> MR_TICK_SHIFT);
     s->q->now = now;
     uint32_t n = s->rx_burst(s->q, (struct mr_frame *)slots, room);
+    mr_count(&stage->counters.polls, 1); // behind the driver: a poll that is missing has not returned
     if (n != 0) {
         if (MR_UNLIKELY(stage->witness != NULL)) {
             mr_witness_received(s, (struct mr_frame *)slots, n);

@@ -180,6 +180,7 @@ void mr_watch(struct mr_engine *e, struct mr_watch *w)
         uint64_t now = mr_now_ns();
         mr_engine_look_for_events(e, now);
         mr_check_step(e, w, now);
+        mr_stuck_look(e, w);
         if (now >= w->next_second) {
             note_interval(e, w, now);
             w->next_second = now + SECOND_NS - (now - e->start_ns) % SECOND_NS; // the next whole one: none is made up for

@@ -1,4 +1,4 @@
-/* watch.h: what the control thread's three parts share: control.c, watch.c, drain.c. Control thread only. */
+/* watch.h: what the control thread's parts share: control.c, watch.c, drain.c, stuck.c. Control thread only. */
 #ifndef MILLRACE_ENGINE_WATCH_H
 #define MILLRACE_ENGINE_WATCH_H
 
@@ -18,6 +18,14 @@ struct mr_check {
     bool silent;       /* the last one had no answer: told once, too */
 };
 
+/* How long each core has made no round of housekeeping. */
+struct mr_silence {
+    uint64_t last_ns; /* of the last look */
+    uint64_t ns[MR_CORES_MAX];
+    uint64_t cpu_ns[MR_CORES_MAX]; /* that its thread had used */
+    uint32_t epoch[MR_CORES_MAX];
+};
+
 struct mr_watch {
     const struct mr_run_options *options;
     int signal_fd;
@@ -29,6 +37,7 @@ struct mr_watch {
     struct mr_totals before;
     struct mr_histogram *latency, *latency_before;
     struct mr_check check;
+    struct mr_silence silence;
 };
 
 /* watch.c. mr_watch_open blocks the signals it takes, before any core starts. mr_watch_listen: wait so long, or until
@@ -50,6 +59,12 @@ void mr_drain(struct mr_engine *e, struct mr_watch *w);
 void mr_check_open(struct mr_engine *e, struct mr_watch *w);
 void mr_check_step(struct mr_engine *e, struct mr_watch *w, uint64_t now);
 uint64_t mr_check_due(const struct mr_watch *w, uint64_t now);
+
+/* stuck.c. mr_stuck_look: at every look of control. mr_stuck_over: a core has been silent for so long that the run ends
+ * without it: ended_by and exit_code say so. mr_stuck_join: end all cores, but for those. */
+void mr_stuck_look(struct mr_engine *e, struct mr_watch *w);
+bool mr_stuck_over(struct mr_engine *e, struct mr_watch *w);
+void mr_stuck_join(struct mr_engine *e, struct mr_watch *w);
 
 /* control.c: tell all cores; have all come so far? */
 void mr_cores_command(struct mr_engine *e, enum mr_command what);

@@ -190,8 +190,19 @@ static uint32_t chunks_back(struct mr_port *port, uint32_t *chunks, uint32_t n)
 /* ---- telling ---- */
 
 struct sums {
-    uint64_t tp_packets, tp_drops, left, undescribed, no_buffers, cq_full, other, retagged, copied_small, bad;
+    uint64_t tp_packets, tp_drops, left, undescribed, no_buffers, cq_full, other, overflows, retagged, copied_small, bad;
 };
+
+/* Queues of a port on one core share its ring, and what is counted there. */
+static bool first_of_ring(const struct mr_port *port, uint32_t i)
+{
+    for (uint32_t k = 0; k < i; k++) {
+        if (port->rxq[k]->io == port->rxq[i]->io) {
+            return false;
+        }
+    }
+    return true;
+}
 
 static struct sums sum(const struct mr_port *port)
 {
@@ -205,6 +216,7 @@ static struct sums sum(const struct mr_port *port)
         s.no_buffers += mr_counted(&q->rearms_no_buffers);
         s.cq_full += mr_counted(&q->rearms_cq_full);
         s.other += mr_counted(&q->rearms_other);
+        s.overflows += first_of_ring(port, i) ? mr_counted(&q->uring->cq_overflows) : 0;
         s.retagged += mr_counted(&q->retagged);
         s.copied_small += mr_counted(&q->copied_small);
         s.bad += mr_counted(&q->bad_completions);
@@ -229,6 +241,7 @@ static void stats(struct mr_port *port, struct mr_outsides *out)
         mr_outside_add(out, "rearms_no_buffers", s.no_buffers, NULL, false);
         mr_outside_add(out, "rearms_cq_full", s.cq_full, NULL, false);
         mr_outside_add(out, "rearms_other", s.other, NULL, false);
+        mr_outside_add(out, "cq_overflows", s.overflows, NULL, false);
     }
     if (s.bad != 0) {
         mr_outside_add(out, "bad_completions", s.bad, NULL, true);

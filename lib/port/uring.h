@@ -97,6 +97,7 @@ struct mr_uring {
     struct io_uring ring;
     bool made, ring_registered;
     uint32_t n_rxq, max_rxq, n_txq, max_txq;
+    uint64_t cq_overflows;    /* calls made because completions waited behind a full queue; the core writes */
     struct mr_uring_rxq **rxq; /* max_rxq; registered files 0 … */
     struct mr_uring_txq **txq; /* max_txq; registered files max_rxq … */
 };

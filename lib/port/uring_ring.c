@@ -112,8 +112,17 @@ int mr_uring_add_txq(struct mr_uring *u, struct mr_uring_txq *q)
 
 /* ---- the core ---- */
 
+static inline uint32_t kernel_says(const struct mr_uring *u)
+{
+    return __atomic_load_n(u->ring.sq.kflags, __ATOMIC_RELAXED);
+}
+
+/* Completions that found the queue full wait in the kernel, none is lost: this call brings them. */
 static void enter(struct mr_uring *u, bool events)
 {
+    if (MR_UNLIKELY(kernel_says(u) & IORING_SQ_CQ_OVERFLOW)) {
+        mr_count(&u->cq_overflows, 1);
+    }
     int rc = events ? io_uring_submit_and_get_events(&u->ring) : io_uring_submit(&u->ring);
     mr_count(&u->io.syscalls, 1);
     (void)rc; // what was not taken stays in the queue, and is handed over in the next pass
@@ -146,11 +155,6 @@ static uint32_t reap(struct mr_uring *u)
     return n;
 }
 
-static inline bool kernel_waits(const struct mr_uring *u)
-{
-    return (__atomic_load_n(u->ring.sq.kflags, __ATOMIC_RELAXED) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
-}
-
 uint32_t mr_uring_doorbell(struct mr_io *io, uint32_t what)
 {
     struct mr_uring *u = MR_CONTAINER_OF(io, struct mr_uring, io);
@@ -160,7 +164,7 @@ uint32_t mr_uring_doorbell(struct mr_io *io, uint32_t what)
             mr_uring_rx_arm(u->rxq[i]);
         }
     }
-    if (io_uring_sq_ready(&u->ring) == 0 && !(events && kernel_waits(u))) {
+    if (io_uring_sq_ready(&u->ring) == 0 && !(events && (kernel_says(u) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0)) {
         return 0;
     }
     enter(u, events);

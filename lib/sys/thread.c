@@ -73,6 +73,21 @@ int mr_thread_start_anywhere(pthread_t *thread, const char *name, void *(*body)(
     return 0;
 }
 
+char mr_thread_state(pid_t tid)
+{
+    char text[256];
+    const char *behind_name = mr_file_read(text, sizeof text, "/proc/self/task/%d/stat", tid) == 0 ? strrchr(text, ')') : NULL;
+    return behind_name != NULL && behind_name[1] == ' ' ? behind_name[2] : 0;
+}
+
+uint64_t mr_thread_cpu_ns(pthread_t thread)
+{
+    clockid_t id;
+    struct timespec t;
+    bool known = pthread_getcpuclockid(thread, &id) == 0 && clock_gettime(id, &t) == 0;
+    return known ? (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec : 0;
+}
+
 int mr_thread_pin(uint32_t cpu)
 {
     cpu_set_t set;

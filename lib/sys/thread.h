@@ -21,6 +21,11 @@ int mr_thread_start_anywhere(pthread_t *thread, const char *name, void *(*body)(
 /* mr_thread_pin: the calling thread. 0 or -errno. */
 int mr_thread_pin(uint32_t cpu);
 
+/* mr_thread_state: of a thread of this process, the kernel's letter: R = runs or waits for its CPU, S, D, T, t …; 0 = not
+ * to be had. mr_thread_cpu_ns: CPU time it has used so far; 0 = not to be had. */
+char mr_thread_state(pid_t tid);
+uint64_t mr_thread_cpu_ns(pthread_t thread);
+
 /* Usage of the calling thread or the whole process since its start. */
 struct mr_usage {
     uint64_t user_ns, system_ns;

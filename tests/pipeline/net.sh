@@ -80,19 +80,24 @@ listens_on() {
     awk -v ifindex="$ifindex" '$5 == ifindex && $6 == 1 { found = 1 } END { exit !found }' /proc/net/packet
 }
 
-# engine_start OFFLOAD [OPTION…]: l2 between both ports; returns when its sockets listen. A shell's background jobs
-# ignore SIGINT, unless env says otherwise.
-engine_start() {
-    config "$1" >$dir/engine.yaml
-    shift
-    env --default-signal=INT "$millrace" run -c $dir/engine.yaml --json $dir/report "$@" >$dir/out 2>$dir/err &
+# engine_launch COMMAND…: an engine on left and right; returns when its sockets listen. A shell's background jobs ignore
+# SIGINT, unless env says otherwise.
+engine_launch() {
+    env --default-signal=INT "$@" >$dir/out 2>$dir/err &
     engine=$!
     for try in $(seq 200); do
         listens_on left && listens_on right && return
-        kill -0 $engine 2>/dev/null || fail "millrace run ended at once"
+        kill -0 $engine 2>/dev/null || fail "the engine ended at once"
         sleep 0.02
     done
-    fail "millrace run does not receive after 4 s"
+    fail "the engine does not receive after 4 s"
+}
+
+# engine_start OFFLOAD [OPTION…]: l2 between both ports.
+engine_start() {
+    config "$1" >$dir/engine.yaml
+    shift
+    engine_launch "$millrace" run -c $dir/engine.yaml --json $dir/report "$@"
 }
 
 # engine_wait CODE: it ends with it, and its books balance.

@@ -23,6 +23,7 @@ double wire_seconds(void)
 static int usage(void)
 {
     fprintf(stderr, "usage: wire tcp-serve PORT | tcp-send ADDR PORT BYTES | send DEV FRAMES |\n"
+                    "       wire flow NS/DEV NS/DEV FRAMES [KPPS] |\n"
                     "       wire frames NS/DEV NS/DEV [FRAMES [WINDOW [MIN..MAX [VLAN]]]]\n");
     return 2;
 }
@@ -45,6 +46,13 @@ static int frames(int argc, char **argv)
     return wire_frames(&job);
 }
 
+static int flow(int argc, char **argv)
+{
+    struct wire_frames job = {argv[2], argv[3], .min_bytes = 60, .max_bytes = 60};
+    job.frames = (uint32_t)strtoul(argv[4], NULL, 10);
+    return wire_flow(&job, argc > 5 ? (uint32_t)strtoul(argv[5], NULL, 10) : 0);
+}
+
 int main(int argc, char **argv)
 {
     const char *verb = argc > 1 ? argv[1] : "";
@@ -57,6 +65,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(verb, "frames") == 0 && argc >= 4 && argc <= 8) {
         return frames(argc, argv);
+    }
+    if (strcmp(verb, "flow") == 0 && (argc == 5 || argc == 6)) {
+        return flow(argc, argv);
     }
     if (strcmp(verb, "send") == 0 && argc == 4) {
         return wire_send(argv[2], (uint32_t)strtoul(argv[3], NULL, 10));

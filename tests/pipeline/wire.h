@@ -6,6 +6,11 @@
  *                                      numbered frames from one device to the other, at most WINDOW outstanding, each
  *                                      verified: order in its flow, every byte, the tag; NS is a network namespace as
  *                                      `ip netns` knows it; JSON
+ *   wire flow NS/DEV NS/DEV FRAMES [KPPS]
+ *                                      the same frames, 60 bytes, at a rate or flat out, whatever becomes of them: counted
+ *                                      on both sides, and what arrives is verified. SIGUSR1 = a fault begins, SIGUSR2 = it
+ *                                      is over: recovery_ms is the time from there until a tenth of a second in which 95 %
+ *                                      of what was sent came; JSON
  *   wire send DEV FRAMES               as many frames as fast as the device takes them, for load
  *
  * Exit codes: 0 all came as it was sent · 1 not so · 2 usage · 3 the system refused.
@@ -15,6 +20,8 @@
 
 #include <stdint.h>
 
+enum { WIRE_FLOWS = 8, WIRE_TYPE = 0x88B5 };
+
 struct wire_frames {
     const char *from, *to; /* "NS/DEV" */
     uint32_t frames, window;
@@ -22,9 +29,25 @@ struct wire_frames {
     uint32_t vlan;                 /* 0 = untagged */
 };
 
+/* An Ethernet header with our type, then what tells a frame; random bytes that follow from it fill the rest. */
+struct wire_head {
+    unsigned char destination[6], source[6];
+    uint16_t type;
+    uint16_t bytes; /* of the whole frame without its tag */
+    uint32_t flow;
+    uint32_t sequence;
+} __attribute__((packed));
+
+/* wire_make: frame `sequence` of a flow, of the job's sizes; its length. wire_open: a packet socket on "NS/DEV".
+ * wire_show: the sink shows itself once, so that a switch between knows where it is. */
+uint32_t wire_make(unsigned char *frame, const struct wire_frames *job, uint32_t flow, uint32_t sequence);
+int wire_open(const char *where);
+void wire_show(int fd);
+
 int wire_tcp_serve(const char *port);
 int wire_tcp_send(const char *address, const char *port, uint64_t bytes);
 int wire_frames(const struct wire_frames *job);
+int wire_flow(const struct wire_frames *job, uint32_t kpps);
 int wire_send(const char *device, uint32_t frames);
 
 /* wire_die: what failed and why (errno), on standard error; ends the program with 3. */

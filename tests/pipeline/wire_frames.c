@@ -17,20 +17,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { FLOWS = 8, MAX_BYTES = 65535, PATIENCE_MS = 1000, OUR_TYPE = 0x88B5, PRIORITY = 5 << 13 };
-
-/* An Ethernet header with our type, then what tells a frame; random bytes that follow from it fill the rest. */
-struct head {
-    unsigned char destination[6], source[6];
-    uint16_t type;
-    uint16_t bytes; /* of the whole frame without its tag */
-    uint32_t flow;
-    uint32_t sequence;
-} __attribute__((packed));
+enum { MAX_BYTES = 65535, PATIENCE_MS = 1000, PRIORITY = 5 << 13 };
 
 struct tally {
     uint32_t sent, received, reordered, altered, wrong_tag;
-    uint32_t next[FLOWS];
+    uint32_t next[WIRE_FLOWS];
 };
 
 static int open_socket(const char *device)
@@ -52,7 +43,7 @@ static int open_socket(const char *device)
 }
 
 /* A socket belongs to the namespace it was made in, wherever its process goes afterwards. */
-static int open_in(const char *where)
+int wire_open(const char *where)
 {
     char path[256] = "/run/netns/";
     const char *slash = strchr(where, '/');
@@ -68,12 +59,12 @@ static int open_in(const char *where)
     return open_socket(slash + 1);
 }
 
-static uint32_t make(unsigned char *frame, const struct wire_frames *job, uint32_t flow, uint32_t sequence)
+uint32_t wire_make(unsigned char *frame, const struct wire_frames *job, uint32_t flow, uint32_t sequence)
 {
     uint64_t state = (uint64_t)(flow + 1) << 32 | (sequence + 1);
     uint32_t bytes = job->min_bytes + (uint32_t)(wire_random(&state) >> 33) % (job->max_bytes - job->min_bytes + 1);
-    struct head h = {.destination = {2, 0, 0, 0, 2, 1}, .source = {2, 0, 0, 0, 1, (unsigned char)flow},
-                     .type = htons(OUR_TYPE), .bytes = (uint16_t)bytes, .flow = flow, .sequence = sequence};
+    struct wire_head h = {.destination = {2, 0, 0, 0, 2, 1}, .source = {2, 0, 0, 0, 1, (unsigned char)flow},
+                     .type = htons(WIRE_TYPE), .bytes = (uint16_t)bytes, .flow = flow, .sequence = sequence};
     memcpy(frame, &h, sizeof h);
     for (uint32_t i = sizeof h; i < bytes; i += 8) {
         uint64_t word = wire_random(&state);
@@ -94,7 +85,7 @@ static uint32_t tag(unsigned char *frame, uint32_t bytes, uint32_t vlan)
 static bool send_one(int fd, const struct wire_frames *job, uint32_t n)
 {
     static unsigned char frame[MAX_BYTES + 16];
-    uint32_t bytes = make(frame, job, n % FLOWS, n / FLOWS);
+    uint32_t bytes = wire_make(frame, job, n % WIRE_FLOWS, n / WIRE_FLOWS);
     if (job->vlan != 0) {
         bytes = tag(frame, bytes, job->vlan);
     }
@@ -124,10 +115,10 @@ static bool tag_is(struct msghdr *m, uint32_t vlan)
 static void verify(struct tally *t, const struct wire_frames *job, const unsigned char *frame, size_t bytes)
 {
     static unsigned char want[MAX_BYTES + 16];
-    struct head h;
+    struct wire_head h;
     memcpy(&h, frame, sizeof h);
     t->received++;
-    if (h.flow >= FLOWS || make(want, job, h.flow, h.sequence) != bytes || memcmp(frame, want, bytes) != 0) {
+    if (h.flow >= WIRE_FLOWS || wire_make(want, job, h.flow, h.sequence) != bytes || memcmp(frame, want, bytes) != 0) {
         t->altered++;
         return;
     }
@@ -149,17 +140,16 @@ static void receive(int fd, struct tally *t, const struct wire_frames *job)
         if (n < 0) {
             return;
         }
-        struct head h;
+        struct wire_head h;
         memcpy(&h, frame, sizeof h);
-        if (n >= (ssize_t)sizeof h && h.type == htons(OUR_TYPE)) {
+        if (n >= (ssize_t)sizeof h && h.type == htons(WIRE_TYPE)) {
             verify(t, job, frame, (size_t)n);
             t->wrong_tag += !tag_is(&m, job->vlan);
         }
     }
 }
 
-/* The sink shows itself once, so that a switch between knows where it is. */
-static void show(int fd)
+void wire_show(int fd)
 {
     unsigned char frame[60] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 2, 0, 0, 0, 2, 1, 0x88, 0xB6};
     if (send(fd, frame, sizeof frame, 0) < 0) {
@@ -180,13 +170,13 @@ static int print(const struct tally *t, double seconds)
 int wire_frames(const struct wire_frames *job)
 {
     struct tally t = {0};
-    int from = open_in(job->from), to = open_in(job->to);
-    bool ranged = job->min_bytes >= sizeof(struct head) && job->max_bytes >= job->min_bytes;
+    int from = wire_open(job->from), to = wire_open(job->to);
+    bool ranged = job->min_bytes >= sizeof(struct wire_head) && job->max_bytes >= job->min_bytes;
     if (!ranged || job->max_bytes > MAX_BYTES || job->window == 0) {
         errno = EINVAL;
         wire_die("sizes or window");
     }
-    show(to);
+    wire_show(to);
     double start = wire_seconds();
     while (t.received < job->frames) {
         while (t.sent < job->frames && t.sent - t.received < job->window && send_one(from, job, t.sent)) {
