@@ -26,7 +26,7 @@
     X(cut, "cut by the capture that it was read from, and the port has cut: drop")                                      \
     X(capture_lost, "the capture file takes no more frames: full, limited, or its reader went away")                   \
     X(work_drop, "the work function drop")                                                                             \
-    X(work_contract, "a work function named an output or a drop reason that its path does not have")             \
+    X(work_contract, "a work function hid it, or named an output or a drop reason that its path does not have") \
     X(stopped, "still inside when the engine was stopped")
 
 enum mr_drop {

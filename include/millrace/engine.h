@@ -61,6 +61,7 @@ struct mr_balance {
     int64_t in_rings;
     int64_t unaccounted;          /* rx + made - tx - drops - in_queues - in_rings */
     uint64_t chunks, free_lists, side_lists, receiving, received, sending;
+    uint64_t lost;                /* that work functions hid where nobody finds them */
     int64_t recycle_rings;
     int64_t chunks_unaccounted;   /* chunks - free_lists - … - in_rings */
     uint32_t n_stages;

@@ -42,7 +42,7 @@ struct mr_pool {
         uint32_t *items;
         uint32_t capacity;
     } side MR_ALIGNED(MR_LINE_PAIR);
-    unsigned char *owners; /* debug: one byte per line of the arena's range, NULL = not kept; see mr_pool_own */
+    unsigned char *owners; /* debug: one byte per line of the home, a chunk's at its first; NULL = not kept */
 };
 
 /* One core's way of sending chunks home: its own homes directly, the others by ring. Read-only after build. */
@@ -52,6 +52,7 @@ struct mr_recycle {
         uint32_t first, end;   /* range of the home */
         struct mr_pool *own;   /* set when this core owns the home */
         struct mr_ring *ring;  /* set otherwise */
+        struct mr_pool *pool;  /* the home, whoever owns it: for debug builds only */
     } homes[MR_CORES_MAX];
 };
 
@@ -78,11 +79,27 @@ void mr_pool_side_free(struct mr_pool *p, const uint32_t *chunks, uint32_t n);
 void mr_recycle_far(struct mr_recycle *r, const uint32_t *chunks, uint32_t n);
 void mr_recycle_overflow(const struct mr_ring *ring) __attribute__((noreturn, cold));
 
-/* Debug builds (MR_POOL_DEBUG): poison the data area of a freed chunk with 0xDB, check it when it is taken, and abort
- * naming the chunk when a chunk is freed twice or written after it was freed. Called by alloc and free. */
-void mr_pool_debug_start(struct mr_pool *p); /* once, when the free lists have been filled for the first time */
+/* Debug builds (MR_POOL_DEBUG) know each chunk's owner and change it by compare-and-swap at every hand-over: who hands
+ * over or frees what is not his aborts, and is named with the last owner. A free chunk is poisoned from MR_CHUNK_BUF on
+ * with 0xDB (and for AddressSanitizer), its generation stands twice in its header; both are checked when it is taken: a
+ * write after free, the kernel's too, aborts there. pool_debug.c, in every build, so that it is tested in every build. */
+enum mr_owner {
+    MR_OWNER_NONE,   /* no chunk begins here */
+    MR_OWNER_POOL,   /* free */
+    MR_OWNER_PORT,   /* taken from the pool: to receive or to make a frame */
+    MR_OWNER_RING,   /* a frame between two stages */
+    MR_OWNER_WORK,   /* a frame that functions work on */
+    MR_OWNER_SENDER, /* a frame that a sending queue took */
+    MR_OWNER_HOMING, /* in a recycle ring or on a side list */
+    MR_OWNER_COUNT
+};
+void mr_pool_debug_start(struct mr_pool *p); /* when the free lists have been filled for the first time */
+void mr_pool_debug_end(struct mr_pool *p);   /* before the memory goes back */
 void mr_pool_debug_alloc(struct mr_pool *p, const uint32_t *chunks, uint32_t n);
 void mr_pool_debug_free(struct mr_pool *p, const uint32_t *chunks, uint32_t n);
+void mr_pool_debug_homing(struct mr_pool *p, const uint32_t *chunks, uint32_t n);
+void mr_pool_debug_hand(const struct mr_recycle *r, const struct mr_frame *frames, uint32_t n, enum mr_owner from,
+                        enum mr_owner to);
 
 #ifdef __cplusplus
 }
@@ -156,6 +173,17 @@ static inline void mr_recycle_send(struct mr_ring *ring, const uint32_t *chunks,
     mr_ring_publish(ring);
 }
 
+/* mr_frames_hand: frames change hands between stages; a release build does not look. */
+static inline void mr_frames_hand(const struct mr_recycle *r, const struct mr_frame *frames, uint32_t n,
+                                  enum mr_owner from, enum mr_owner to)
+{
+#ifdef MR_POOL_DEBUG
+    mr_pool_debug_hand(r, frames, n, from, to);
+#else
+    (void)r, (void)frames, (void)n, (void)from, (void)to;
+#endif
+}
+
 /* mr_recycle_put: send n chunks to their homes. With one home nobody asks which: straight onto its free list, or into
  * its ring. */
 static inline void mr_recycle_put(struct mr_recycle *r, const uint32_t *chunks, uint32_t n)
@@ -165,6 +193,9 @@ static inline void mr_recycle_put(struct mr_recycle *r, const uint32_t *chunks, 
     } else if (r->homes[0].own != NULL) {
         mr_pool_free(r->homes[0].own, chunks, n);
     } else {
+#ifdef MR_POOL_DEBUG
+        mr_pool_debug_homing(r->homes[0].pool, chunks, n);
+#endif
         mr_recycle_send(r->homes[0].ring, chunks, n);
     }
 }

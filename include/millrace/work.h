@@ -4,6 +4,9 @@
  * It runs on a core: no lock, no system call, no allocation, no printing. It may change descriptors and bytes in place
  * (frame.h), count in counters of its own, and make copies (flags COPIES). lib/work has the built-in ones; a user's own
  * looks just like them and is made known with mr_work_register() before the configuration is loaded.
+ *
+ * It leaves n, frames, made and made_max as they are, each frame in its chunk, and keeps none for later. What a release
+ * build sees of a breach it counts and tells; a debug build (debug-pool) aborts with the function's name.
  */
 #ifndef MILLRACE_WORK_H
 #define MILLRACE_WORK_H

@@ -58,6 +58,9 @@ void mr_pool_side_free(struct mr_pool *p, const uint32_t *chunks, uint32_t n)
         mr_pause();
     }
     assert(p->side.count + n <= p->side.capacity);
+#ifdef MR_POOL_DEBUG
+    mr_pool_debug_homing(p, chunks, n);
+#endif
     memcpy(p->side.items + p->side.count, chunks, n * sizeof *chunks);
     __atomic_store_n(&p->side.count, p->side.count + n, __ATOMIC_RELAXED);
     mr_store_release(&p->side.lock, 0);
@@ -82,6 +85,9 @@ void mr_recycle_far(struct mr_recycle *r, const uint32_t *chunks, uint32_t n)
         if (r->homes[home].own != NULL) {
             mr_pool_free(r->homes[home].own, chunks + done, run - done);
         } else {
+#ifdef MR_POOL_DEBUG
+            mr_pool_debug_homing(r->homes[home].pool, chunks + done, run - done);
+#endif
             mr_recycle_send(r->homes[home].ring, chunks + done, run - done);
         }
         done = run;
@@ -93,59 +99,4 @@ void mr_recycle_overflow(const struct mr_ring *ring)
     fprintf(stderr, "millrace: recycle ring %p: more chunks came home than there are: one was freed twice\n",
             (const void *)ring);
     abort();
-}
-
-enum { POISON = 0xDB, FREE = 0xFE, TAKEN = 0 };
-
-static _Noreturn void caught(const struct mr_pool *p, uint32_t chunk, const char *what)
-{
-    fprintf(stderr, "millrace: pool %p: chunk %u %s\n", (const void *)p, chunk, what);
-    abort();
-}
-
-static uint32_t chunk_bytes(const struct mr_pool *p, uint32_t chunk)
-{
-    return chunk < p->big_first ? p->small_bytes : p->big_bytes;
-}
-
-void mr_pool_debug_start(struct mr_pool *p)
-{
-    struct mr_stack *lists[] = {&p->small, &p->big};
-    for (uint32_t l = 0; l < 2; l++) {
-        for (uint32_t i = 0; p->owners != NULL && i < lists[l]->count; i++) {
-            uint32_t chunk = lists[l]->items[i];
-            p->owners[chunk - p->first] = FREE;
-            memset(mr_chunk_at(p->base, chunk) + MR_CHUNK_DATA, POISON, chunk_bytes(p, chunk) - MR_CHUNK_DATA);
-        }
-    }
-}
-
-void mr_pool_debug_alloc(struct mr_pool *p, const uint32_t *chunks, uint32_t n)
-{
-    for (uint32_t i = 0; p->owners != NULL && i < n; i++) {
-        const unsigned char *bytes = mr_chunk_at(p->base, chunks[i]);
-        if (p->owners[chunks[i] - p->first] != FREE) {
-            caught(p, chunks[i], "is on the free list and not free");
-        }
-        for (uint32_t b = MR_CHUNK_DATA; b < chunk_bytes(p, chunks[i]); b++) {
-            if (bytes[b] != POISON) {
-                caught(p, chunks[i], "was written after it was freed");
-            }
-        }
-        p->owners[chunks[i] - p->first] = TAKEN;
-    }
-}
-
-void mr_pool_debug_free(struct mr_pool *p, const uint32_t *chunks, uint32_t n)
-{
-    for (uint32_t i = 0; p->owners != NULL && i < n; i++) {
-        if (chunks[i] < p->first || chunks[i] >= p->end) {
-            caught(p, chunks[i], "was freed to a home that is not its own");
-        }
-        if (p->owners[chunks[i] - p->first] == FREE) {
-            caught(p, chunks[i], "was freed twice");
-        }
-        p->owners[chunks[i] - p->first] = FREE;
-        memset(mr_chunk_at(p->base, chunks[i]) + MR_CHUNK_DATA, POISON, chunk_bytes(p, chunks[i]) - MR_CHUNK_DATA);
-    }
 }

@@ -96,6 +96,10 @@ static void count_owners(struct mr_engine *e)
             o->recycle_rings += mr_ring_held(e->pools[i]->recycle[r]);
         }
     }
+    for (uint32_t i = 0; i < e->plan->n_stages; i++) {
+        bool works = e->stages[i]->kind == MR_STAGE_WORK;
+        o->lost += works ? MR_CONTAINER_OF(e->stages[i], struct mr_stage_work, stage)->lost_chunks : 0;
+    }
     o->free_lists = on_lists(e);
     for (uint32_t i = 0; i < e->plan->n_rings; i++) {
         o->rings += mr_ring_held(e->rings[i]);
@@ -119,6 +123,7 @@ static void count_stopped(struct mr_engine *e)
         mr_ring_publish(e->rings[i]);
         while (mr_ring_pop(e->rings[i], sizeof f, &f, 1) == 1) {
             mr_tell_died(mr_witness_base(e->witnesses[e->plan->rings[i].to]), &f, 1, MR_DROP_stopped);
+            mr_frames_hand(&e->stages[e->plan->rings[i].to]->core->recycle, &f, 1, MR_OWNER_RING, MR_OWNER_WORK);
             take_home(e, &f.chunk, 1);
             e->stopped_frames++;
         }

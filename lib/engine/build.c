@@ -97,6 +97,7 @@ static void lay_recycle(struct mr_engine *e, struct mr_areas *areas, uint32_t in
         r->homes[r->n_homes].first = pool->first;
         r->homes[r->n_homes].end = pool->end;
         r->homes[r->n_homes].own = owns ? pool : NULL;
+        r->homes[r->n_homes].pool = pool;
         r->homes[r->n_homes++].ring = ring;
         if (ring != NULL) {
             pool->recycle[pool->n_recycle++] = ring;
@@ -230,6 +231,11 @@ void mr_engine_unbuild(struct mr_engine *e)
         mr_witness_free(e);
         mr_unwire_works(e);
         mr_unwire_ports(e);
+#ifdef MR_POOL_DEBUG
+        for (uint32_t i = 0; i < e->plan->n_pools && e->pools[i] != NULL; i++) {
+            mr_pool_debug_end(e->pools[i]);
+        }
+#endif
         mr_arena_destroy(&e->arena);
     }
     mr_trace_free(e->trace);

@@ -39,6 +39,7 @@ static void add_stage(const struct mr_stage *s, struct mr_balance_stage *to, str
     b->receiving += c->receiving;
     b->received += c->received;
     b->sending += c->sending;
+    b->lost += c->lost;
     *in_rings += c->tails - c->heads;
     *to = (struct mr_balance_stage){.name = s->plan->name, .frames = c->frames, .made = c->made, .dropped = c->drops};
     to->chunks = (uint64_t)c->receiving + c->received + c->sending;
@@ -64,8 +65,8 @@ static void add_up(const struct mr_engine *e, struct mr_balance_stage *stages, s
     b->in_rings = (int32_t)in_rings;
     b->recycle_rings = (int32_t)recycling;
     b->unaccounted = (int64_t)(b->rx + b->made - b->tx - b->drops - b->in_queues) - b->in_rings;
-    b->chunks_unaccounted = (int64_t)(b->chunks - b->free_lists - b->side_lists - b->receiving - b->received - b->sending) -
-                            b->recycle_rings - b->in_rings;
+    b->chunks_unaccounted = (int64_t)(b->chunks - b->free_lists - b->side_lists - b->receiving - b->received - b->sending -
+                                      b->lost) - b->recycle_rings - b->in_rings;
     b->n_stages = e->plan->n_stages;
     b->stages = stages;
 }

@@ -23,6 +23,7 @@ static void cut_work(struct mr_stage *stage, struct mr_stage_cut *cut)
 {
     const struct mr_stage_work *s = MR_CONTAINER_OF(stage, struct mr_stage_work, stage);
     cut->made = stage->counters.made;
+    cut->lost = s->lost_chunks;
     for (uint32_t i = 0; i < s->n_in; i++) {
         cut->heads += s->in[i]->consumer.head;
     }

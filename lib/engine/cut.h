@@ -21,6 +21,7 @@ struct mr_stage_cut {
     uint64_t drops;        /* Σ all reasons */
     uint64_t in_queue;     /* TX: frames that the driver took and has neither sent nor dropped */
     uint32_t heads, tails; /* Σ cursors: of the rings it reads, of those it fills (what it holds back unpublished too) */
+    uint64_t lost;         /* chunks that a work function hid */
     uint32_t receiving, received, sending; /* chunks of its queue: posted, full and not yet taken, not yet reclaimed */
 };
 

@@ -1,4 +1,5 @@
 /* events.c: what a person should know while it happens: the first frame that dies of a reason, at a stage. */
+#include "lib/engine/contract.h"
 #include "lib/engine/report_parts.h"
 
 #include <stdarg.h>
@@ -15,6 +16,18 @@ static bool expected(uint32_t reason)
 static const char *port_of(const struct mr_engine *e, const struct mr_stage *s)
 {
     return s->kind == MR_STAGE_WORK ? "" : e->config->ports[s->plan->port].name;
+}
+
+/* Which function, and what it did; once a stage. */
+static void look_for_breach(struct mr_engine *e, uint32_t index, uint64_t now_ns)
+{
+    const struct mr_stage_work *s = MR_CONTAINER_OF(e->stages[index], struct mr_stage_work, stage);
+    uint32_t breach = mr_load_acquire(&s->breach);
+    if (breach != MR_BREACH_NONE && (e->seen[index] >> MR_DROP_work_contract & 1u) == 0) {
+        e->seen[index] |= 1u << MR_DROP_work_contract;
+        mr_engine_note(e, now_ns, "", s->stage.plan->name, mr_drop_word(MR_DROP_work_contract), "work function %s %s",
+                       __atomic_load_n(&s->breach_by, __ATOMIC_RELAXED), mr_contract_text((enum mr_breach)breach));
+    }
 }
 
 /* What does not fit the table any more is told all the same. */
@@ -40,7 +53,10 @@ void mr_engine_note(struct mr_engine *e, uint64_t now_ns, const char *port, cons
 void mr_engine_look_for_events(struct mr_engine *e, uint64_t now_ns)
 {
     for (uint32_t i = 0; i < e->plan->n_stages; i++) {
-        const struct mr_stage *s = e->stages[i];
+        struct mr_stage *s = e->stages[i];
+        if (s->kind == MR_STAGE_WORK) {
+            look_for_breach(e, i, now_ns);
+        }
         for (uint32_t r = 0; r < MR_DROP_ENGINE_COUNT; r++) {
             if ((e->seen[i] >> r & 1u) == 0 && mr_counted(&s->counters.drops[r]) != 0 && !expected(r)) {
                 e->seen[i] |= 1u << r;

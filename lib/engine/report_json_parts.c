@@ -162,7 +162,8 @@ static json_t *works_json(const struct mr_stage_work *s)
         for (uint32_t c = 0; names != NULL && names[c] != NULL; c++) {
             mr_json_put(counters, names[c], mr_counted(&s->work_counters[i][c]));
         }
-        json_array_append_new(list, json_pack("{s:s, s:o}", "name", s->works[i].ops->name, "counters", counters));
+        json_array_append_new(list, json_pack("{s:s, s:o, s:I}", "name", s->works[i].ops->name, "counters", counters,
+                                              "breaches", (json_int_t)mr_counted(&s->breaches[i])));
     }
     return list;
 }

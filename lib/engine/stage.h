@@ -57,6 +57,20 @@ struct mr_work_output {
 
 #define MR_OUTPUT_NONE 0xFFu
 
+/* How a work function broke its contract. */
+enum mr_breach {
+    MR_BREACH_NONE,
+    MR_BREACH_LONGER,
+    MR_BREACH_SHORTER,
+    MR_BREACH_ARRAY,
+    MR_BREACH_COPIES,
+    MR_BREACH_OUTPUT,
+    MR_BREACH_CHUNK,  /* from here on: seen by debug builds only */
+    MR_BREACH_BOUNDS,
+    MR_BREACH_MARKED,
+    MR_BREACH_COUNT
+};
+
 struct mr_stage_work {
     struct mr_stage stage;
     struct mr_recycle *recycle;
@@ -73,6 +87,10 @@ struct mr_stage_work {
     uint32_t n_reasons;       /* own drop reasons of the works: words of MR_DROP_ENGINE_COUNT … */
     const char *reasons[MR_DROP_MAX - MR_DROP_ENGINE_COUNT];
     const char *reason_works[MR_DROP_MAX - MR_DROP_ENGINE_COUNT]; /* the function that each belongs to */
+    uint32_t breach;          /* enum mr_breach, the first; the core writes once, control reads */
+    const char *breach_by;    /* whose, as of breach */
+    uint64_t breaches[MR_WORKS_MAX]; /* calls after which a function had not kept its contract */
+    uint64_t lost_chunks;     /* that a function hid where nobody finds them */
     uint32_t n_initialised;   /* functions whose init succeeded: those to fini */
     struct mr_frame *made;    /* copies of one burst: MR_BATCH_MAX × (outputs - 1) */
     uint32_t made_max;

@@ -22,6 +22,7 @@ static uint32_t rx_poll(struct mr_stage *stage, uint64_t now)
         if (MR_UNLIKELY(stage->witness != NULL)) {
             mr_witness_received(s, (struct mr_frame *)slots, n);
         }
+        mr_frames_hand(&stage->core->recycle, (struct mr_frame *)slots, n, MR_OWNER_PORT, MR_OWNER_RING);
         mr_ring_commit(s->out, n);
         if (MR_UNLIKELY(stage->counters.frames == 0)) {
             s->first = now;

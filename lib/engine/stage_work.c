@@ -4,7 +4,7 @@
  * functions run (a frame left in the input afterwards would be worked on twice), run them in place on the input ring's
  * slots, scatter by runs of equal port, release. What is scattered is published when the batcher says flush.
  */
-#include "lib/engine/stage.h"
+#include "lib/engine/contract.h"
 #include "lib/engine/core_loop.h"
 #include "lib/engine/witness.h"
 #include "lib/sys/clock.h"
@@ -20,7 +20,10 @@ static void flush(struct mr_stage_work *s, struct mr_work_output *o)
 /* A reason that nobody declared is a fault of the function's, and must not be counted past the counters. */
 static void drop_run(struct mr_stage_work *s, const struct mr_frame *frames, uint32_t n, uint32_t reason)
 {
-    reason = reason < MR_DROP_ENGINE_COUNT + s->n_reasons ? reason : MR_DROP_work_contract;
+    if (MR_UNLIKELY(reason >= MR_DROP_ENGINE_COUNT + s->n_reasons)) {
+        mr_contract_note(s, s->n_works, MR_BREACH_OUTPUT);
+        reason = MR_DROP_work_contract;
+    }
     mr_count(&s->stage.counters.drops[reason], n);
     while (n != 0) {
         uint32_t chunks[MR_BATCH_MAX];
@@ -45,6 +48,7 @@ static void emit(struct mr_stage_work *s, struct mr_work_output *o, const struct
             drop_run(s, frames, n, MR_DROP_tx_full);
             return;
         }
+        mr_frames_hand(s->recycle, frames, k, MR_OWNER_WORK, MR_OWNER_RING);
         memcpy(slots, frames, k * sizeof *frames);
         mr_ring_advance(o->ring, k);
         o->held += k;
@@ -63,6 +67,7 @@ static void emit_by_port(struct mr_stage_work *s, const struct mr_frame *frames,
             drop_run(s, frames + i, end - i, port & ~MR_DROPPED);
         } else if (MR_UNLIKELY(s->output_of[port] == MR_OUTPUT_NONE)) {
             mr_tell_died(mr_witness_base(s->stage.witness), frames + i, end - i, MR_DROP_work_contract);
+            mr_contract_note(s, s->n_works, MR_BREACH_OUTPUT);
             drop_run(s, frames + i, end - i, MR_DROP_work_contract);
         } else {
             emit(s, &s->out[s->output_of[port]], frames + i, end - i);
@@ -92,11 +97,17 @@ static void run_works(struct mr_stage_work *s, struct mr_burst *b)
             b->n = sift(s, b->frames, b->n);
             b->dropped = 0;
         }
+        if (b->witness == NULL && w->ops->process == NULL) {
+            continue;
+        }
+        struct mr_given given;
+        mr_contract_give(s, b, &given);
         if (MR_UNLIKELY(b->witness != NULL)) {
             mr_witness_process(s, i, b);
-        } else if (w->ops->process != NULL) {
+        } else {
             w->ops->process(w, b);
         }
+        mr_contract_take(s, i, b, &given);
     }
 }
 
@@ -106,6 +117,7 @@ static void work(struct mr_stage_work *s, struct mr_frame *frames, uint32_t n, u
     struct mr_burst b = {.frames = frames, .n = n, .base = s->base, .made = s->made, .made_max = s->made_max};
     b.witness = mr_witness_base(s->stage.witness);
     b.now_ns = s->ns0 + (uint64_t)((double)(now - s->ticks0) * s->ns_per_tick);
+    mr_frames_hand(s->recycle, frames, n, MR_OWNER_RING, MR_OWNER_WORK);
     run_works(s, &b);
     if (MR_LIKELY(!s->chooses && b.dropped == 0 && s->n_out == 1)) {
         emit(s, &s->out[0], b.frames, b.n);
@@ -113,6 +125,7 @@ static void work(struct mr_stage_work *s, struct mr_frame *frames, uint32_t n, u
         emit_by_port(s, b.frames, b.n);
     }
     if (MR_UNLIKELY(b.made_n != 0)) {
+        mr_frames_hand(s->recycle, b.made, b.made_n, MR_OWNER_PORT, MR_OWNER_WORK);
         emit_by_port(s, b.made, b.made_n);
     }
 }

@@ -196,7 +196,7 @@ static void run_thief(uint32_t which, const char *layout)
     cr_assert_eq(seen.failed, 1);
     cr_assert(seen.last.asked == false);
     double late = (double)seen.start_ns / 1e9 + seen.last.seconds - (double)stolen_ns / 1e9;
-    cr_assert(late > -0.001 && late < 3, "told after %f s", late);
+    cr_assert(late > -0.001 && late < 20, "told after %f s", late);
     cr_assert_gt(seen.checks.failed, 1, "it stays lost");
 }
 

@@ -206,17 +206,36 @@ static void debug_setup(void)
     mr_pool_init(&d, memory, 0, 2 * STRIDE, 2 * STRIDE, items, 2, NULL, 0, side);
     d.small_bytes = MR_CHUNK_STRIDE;
     d.owners = owners;
-    mr_pool_debug_free(&d, d_chunks, 2);
+    mr_chunks_copy(items, d_chunks, 2);
+    d.small.count = 2; // the lists stay so: only the map is looked at
+    mr_pool_debug_start(&d);
 }
 
-TestSuite(pool_debug, .init = debug_setup);
+static void debug_end(void)
+{
+    mr_pool_debug_end(&d);
+}
+
+TestSuite(pool_debug, .init = debug_setup, .fini = debug_end);
+
+/* As the kernel does: not seen by AddressSanitizer. */
+__attribute__((no_sanitize_address, noinline)) static void write_unseen(uint32_t chunk, uint32_t at, unsigned char byte)
+{
+    mr_chunk_at(d.base, chunk)[at] = byte;
+}
+
+__attribute__((no_sanitize_address, noinline)) static unsigned char read_unseen(uint32_t chunk, uint32_t at)
+{
+    return mr_chunk_at(d.base, chunk)[at];
+}
 
 Test(pool_debug, right_use_passes)
 {
     mr_pool_debug_alloc(&d, d_chunks, 2);
     memset(mr_chunk_at(d.base, STRIDE) + MR_CHUNK_DATA, 1, MR_CHUNK_STRIDE - MR_CHUNK_DATA);
     mr_pool_debug_free(&d, d_chunks, 2);
-    cr_expect_eq(mr_chunk_at(d.base, STRIDE)[MR_CHUNK_DATA], 0xDB);
+    cr_expect_eq(read_unseen(STRIDE, MR_CHUNK_DATA), 0xDB);
+    cr_expect_eq(read_unseen(STRIDE, MR_CHUNK_BUF), 0xDB);
     mr_pool_debug_alloc(&d, d_chunks + 1, 1);
 }
 
@@ -233,8 +252,90 @@ Test(pool_debug, taken_twice, .signal = SIGABRT)
 
 Test(pool_debug, written_after_free, .signal = SIGABRT)
 {
-    mr_chunk_at(d.base, STRIDE)[MR_CHUNK_STRIDE - 1] = 0;
+    write_unseen(STRIDE, MR_CHUNK_STRIDE - 1, 0);
     mr_pool_debug_alloc(&d, d_chunks, 2);
+}
+
+Test(pool_debug, written_before_the_data_after_free, .signal = SIGABRT)
+{
+    write_unseen(0, MR_CHUNK_DATA - 1, 0);
+    mr_pool_debug_alloc(&d, d_chunks, 1);
+}
+
+Test(pool_debug, header_written_after_free, .signal = SIGABRT)
+{
+    write_unseen(0, MR_CHUNK_META, 77);
+    mr_pool_debug_alloc(&d, d_chunks, 1);
+}
+
+#ifdef __SANITIZE_ADDRESS__
+Test(pool_debug, the_sanitizer_sees_a_write_after_free, .exit_code = 1)
+{
+    mr_chunk_at(d.base, 0)[MR_CHUNK_DATA] = 1;
+}
+#endif
+
+/* One owner: out of a ring, and into one, only by who has it. */
+static struct mr_recycle d_recycle;
+
+static struct mr_frame frame_of(uint32_t chunk)
+{
+    d_recycle.n_homes = 1;
+    d_recycle.homes[0].end = d.end;
+    d_recycle.homes[0].pool = &d;
+    return (struct mr_frame){.chunk = chunk};
+}
+
+static void walk(enum mr_owner to)
+{
+    static const enum mr_owner way[] = {MR_OWNER_PORT, MR_OWNER_RING, MR_OWNER_WORK, MR_OWNER_RING, MR_OWNER_SENDER};
+    struct mr_frame f = frame_of(STRIDE);
+    mr_pool_debug_alloc(&d, d_chunks + 1, 1);
+    for (uint32_t i = 1; i < sizeof way / sizeof *way && way[i - 1] != to; i++) {
+        mr_pool_debug_hand(&d_recycle, &f, 1, way[i - 1], way[i]);
+    }
+}
+
+Test(pool_debug, the_way_of_a_frame_passes)
+{
+    walk(MR_OWNER_SENDER);
+    mr_pool_debug_homing(&d, d_chunks + 1, 1);
+    mr_pool_debug_free(&d, d_chunks + 1, 1);
+    mr_pool_debug_alloc(&d, d_chunks + 1, 1);
+}
+
+Test(pool_debug, sent_twice, .signal = SIGABRT)
+{
+    struct mr_frame f = frame_of(STRIDE);
+    walk(MR_OWNER_SENDER);
+    mr_pool_debug_hand(&d_recycle, &f, 1, MR_OWNER_RING, MR_OWNER_SENDER);
+}
+
+Test(pool_debug, taken_out_of_a_ring_that_has_it_not, .signal = SIGABRT)
+{
+    struct mr_frame f = frame_of(STRIDE);
+    walk(MR_OWNER_PORT);
+    mr_pool_debug_hand(&d_recycle, &f, 1, MR_OWNER_RING, MR_OWNER_WORK);
+}
+
+Test(pool_debug, freed_while_it_lies_in_a_ring, .signal = SIGABRT)
+{
+    walk(MR_OWNER_RING);
+    mr_pool_debug_free(&d, d_chunks + 1, 1);
+}
+
+Test(pool_debug, sent_home_twice, .signal = SIGABRT)
+{
+    walk(MR_OWNER_WORK);
+    mr_pool_debug_homing(&d, d_chunks + 1, 1);
+    mr_pool_debug_homing(&d, d_chunks + 1, 1);
+}
+
+Test(pool_debug, a_number_inside_a_chunk, .signal = SIGABRT)
+{
+    struct mr_frame f = frame_of(STRIDE + 1);
+    walk(MR_OWNER_PORT);
+    mr_pool_debug_hand(&d_recycle, &f, 1, MR_OWNER_PORT, MR_OWNER_RING);
 }
 
 Test(pool_debug, freed_to_a_foreign_home, .signal = SIGABRT)
