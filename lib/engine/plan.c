@@ -89,6 +89,7 @@ int mr_plan_make(const struct mr_config *cfg, struct mr_plan **out, struct mr_er
         return rc;
     }
     rc = mr_plan_huge(*out, err);
+    rc = rc < 0 ? rc : mr_plan_files(*out, err);
     if (rc < 0) {
         mr_plan_free(*out);
         *out = NULL;

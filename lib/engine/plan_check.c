@@ -3,11 +3,14 @@
 #include "lib/engine/plan_parts.h"
 #include "lib/sys/arena.h"
 #include "lib/sys/netlink.h"
+#include "lib/sys/privilege.h"
 #include "lib/sys/topology.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+
+#define OWN_FILES 6u /* beside the arena's: signals, two of netlink, and three for a while: a file in /proc, a probe, the report */
 
 /* ---- cores ---- */
 
@@ -168,4 +171,62 @@ int mr_plan_huge(struct mr_plan *p, struct mr_error *err)
                      enough ? "" : "; transparent ones or plain pages are taken, the report says which");
     }
     return 0;
+}
+
+/* ---- descriptors ---- */
+
+static bool has_queue(const struct mr_plan *p, const struct mr_driver *driver, uint32_t core)
+{
+    for (uint32_t i = 0; i < p->n_stages; i++) {
+        const struct mr_plan_stage *s = &p->stages[i];
+        if (s->core == core && s->kind != MR_STAGE_WORK && mr_driver_find(p->config->ports[s->port].driver) == driver) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint32_t driver_files(const struct mr_plan *p, const struct mr_driver *driver)
+{
+    uint32_t files = 0;
+    for (uint32_t i = 0; i < p->config->n_ports; i++) {
+        const struct mr_plan_port *port = &p->ports[i];
+        if (mr_driver_find(p->config->ports[i].driver) == driver) {
+            files += (port->n_rxq + port->n_txq) * driver->caps.queue_files;
+        }
+    }
+    for (uint32_t core = 0; core < p->n_cores; core++) {
+        files += has_queue(p, driver, core) ? driver->caps.core_files : 0;
+    }
+    return files;
+}
+
+static uint32_t nodes_of(const struct mr_plan *p)
+{
+    uint32_t nodes = 0;
+    for (uint32_t i = 0; i < p->n_cores; i++) {
+        bool known = false;
+        for (uint32_t k = 0; k < i; k++) {
+            known |= p->cores[k].node == p->cores[i].node;
+        }
+        nodes += !known;
+    }
+    return nodes;
+}
+
+int mr_plan_files(const struct mr_plan *p, struct mr_error *err)
+{
+    const struct mr_driver_entry *entry;
+    uint64_t limit;
+    uint32_t open_now = mr_open_files(&limit), need = OWN_FILES + nodes_of(p);
+    for (uint32_t i = 0; (entry = mr_driver_at(i)) != NULL; i++) {
+        need += entry->driver == NULL ? 0 : driver_files(p, entry->driver);
+    }
+    if (open_now + (uint64_t)need <= limit) {
+        return 0;
+    }
+    return mr_error_set(err, MR_FAULT_MACHINE, EMFILE,
+                        "%u files are needed for sockets, rings and memory, and %" PRIu64 " of the %" PRIu64
+                        " allowed are left; raise it: ulimit -n %" PRIu64 ", or use fewer queues and cores",
+                        need, limit > open_now ? limit - open_now : 0, limit, open_now + (uint64_t)need);
 }

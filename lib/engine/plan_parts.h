@@ -20,6 +20,9 @@ int mr_plan_devices(struct mr_plan *p, struct mr_error *err);
 int mr_plan_memory(struct mr_plan *p, struct mr_error *err);
 int mr_plan_huge(struct mr_plan *p, struct mr_error *err);
 
+/* mr_plan_files: that as many descriptors may be opened as all of this takes. plan_check.c */
+int mr_plan_files(const struct mr_plan *p, struct mr_error *err);
+
 /* mr_plan_explain: notes on all of it; measures the round trip where rings lead from one CPU to another. plan_notes.c
  */
 void mr_plan_explain(struct mr_plan *p);

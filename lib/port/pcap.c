@@ -206,7 +206,7 @@ const struct mr_driver mr_driver_pcap = {
     .name = "pcap",
     .summary = "capture files: pcap and pcapng, read and written",
     .caps = {.copies = "1 (file's ring → chunk), 1 back", .rx_copies = 1, .tx_copies = 1,
-             .syscalls = "0 (threads read and write)", .completes_at_return = true, .max_queues = 1},
+             .syscalls = "0 (threads read and write)", .completes_at_return = true, .max_queues = 1, .queue_files = 1},
     .probe = probe,
     .io_create = mr_pcap_io_create,
     .io_destroy = mr_pcap_io_destroy,

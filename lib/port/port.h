@@ -150,6 +150,7 @@ struct mr_caps {
     bool completes_at_return;      /* a send is complete when tx_burst returns: the stage takes the chunks itself */
     bool offloads;                 /* carries partial checksums and super-frames when asked */
     uint32_t max_queues;
+    uint32_t core_files, queue_files; /* descriptors that it opens for each core, and for each queue */
 };
 
 struct mr_driver {

@@ -288,7 +288,7 @@ const struct mr_driver mr_driver_uring = {
     .summary = "an interface by AF_PACKET and io_uring",
     .caps = {.copies = "1 in, 1 out", .rx_copies = 1, .tx_copies = 1,
              .syscalls = "1 per core, 0 when idle", .needs_device = true, .offloads = true,
-             .max_queues = MR_QUEUES_MAX},
+             .max_queues = MR_QUEUES_MAX, .core_files = 1, .queue_files = 1},
     .probe = mr_uring_probe,
     .io_create = mr_uring_create,
     .io_destroy = mr_uring_destroy,

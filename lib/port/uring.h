@@ -96,6 +96,7 @@ struct mr_uring {
     struct mr_io io;
     struct io_uring ring;
     bool made, ring_registered;
+    size_t bytes;              /* that the ring takes */
     uint32_t n_rxq, max_rxq, n_txq, max_txq;
     uint64_t cq_overflows;    /* calls made because completions waited behind a full queue; the core writes */
     struct mr_uring_rxq **rxq; /* max_rxq; registered files 0 … */
@@ -111,6 +112,7 @@ struct mr_uring_port {
 
 /* uring_ring.c */
 int mr_uring_setup(struct io_uring *ring, uint32_t sq_entries, uint32_t cq_entries); /* 0 or -errno; disabled */
+size_t mr_uring_bytes(uint32_t sq_entries, uint32_t cq_entries); /* locked memory that it takes at most */
 int mr_uring_enable(struct io_uring *ring);
 int mr_uring_create(const struct mr_io_setup *setup, struct mr_io **out, struct mr_error *err);
 void mr_uring_destroy(struct mr_io *io);
@@ -148,6 +150,7 @@ void mr_uring_tx_complete(struct mr_uring_txq *q, uint64_t user_data, int result
 
 /* uring_probe.c */
 int mr_uring_probe(struct mr_probe *probe);
-const char *mr_uring_refusal(int error, char *text, size_t bytes); /* why io_uring_setup failed, and the fix */
+const char *mr_uring_refusal(int error, size_t ring_bytes, char *text, size_t bytes); /* why a ring of these bytes cannot be
+                                                                                         had or used, and the fix */
 
 #endif

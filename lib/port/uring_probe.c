@@ -5,6 +5,7 @@
 #include "lib/sys/privilege.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/utsname.h>
@@ -12,26 +13,53 @@
 
 enum { PROBE_BUFFERS = 8 };
 
-const char *mr_uring_refusal(int error, char *text, size_t bytes)
+#define ALLOW_CALLS "allow io_uring_setup, io_uring_enter and io_uring_register in the container's profile"
+
+/* Somebody forbids it: which of the possible ones the system tells. */
+static const char *who_forbids(void)
 {
     long disabled = 0;
     mr_sysctl_read("kernel/io_uring_disabled", &disabled);
+    if (disabled == 2) {
+        return "forbidden for everybody; sysctl kernel.io_uring_disabled=0 allows it";
+    }
+    if (disabled == 1 && !mr_has_capability(CAP_SYS_ADMIN)) {
+        return "forbidden without CAP_SYS_ADMIN; run as root, or sysctl kernel.io_uring_disabled=0";
+    }
+    return mr_seccomp_filters() ? "forbidden by a seccomp filter; " ALLOW_CALLS
+                                : "forbidden, neither by sysctl kernel.io_uring_disabled nor by seccomp; a security module may";
+}
+
+/* Unless CAP_IPC_LOCK lifts it, what a ring takes counts against a limit that all processes of the user share: so what
+ * is named is what suffices beside whatever they have. */
+static void no_memory(size_t ring_bytes, char *text, size_t bytes)
+{
+    uint64_t limit = mr_memlock_limit();
+    if (limit == UINT64_MAX || mr_has_capability(CAP_IPC_LOCK)) {
+        snprintf(text, bytes, "no memory for its %zu KiB; free some, or raise the control group's limit", ring_bytes >> 10);
+        return;
+    }
+    unsigned long long enough = (limit + ring_bytes + 1023) >> 10;
+    snprintf(text, bytes, "it takes up to %zu KiB of locked memory, and all processes of this user may have %llu KiB; "
+             "ulimit -l %llu, LimitMEMLOCK=%lluK in a unit of systemd, or CAP_IPC_LOCK", ring_bytes >> 10,
+             (unsigned long long)limit >> 10, enough, enough);
+}
+
+const char *mr_uring_refusal(int error, size_t ring_bytes, char *text, size_t bytes)
+{
     const char *why = strerror(error);
     if (error == ENOSYS) {
-        why = "this kernel has no io_uring; use another driver (millrace drivers lists them)";
-    } else if (error == EPERM && disabled == 2) {
-        why = "forbidden for everybody; sysctl kernel.io_uring_disabled=0 allows it";
-    } else if (error == EPERM && disabled == 1) {
-        why = "forbidden without CAP_SYS_ADMIN; run as root, or sysctl kernel.io_uring_disabled=0";
+        why = mr_seccomp_filters() ? "a seccomp filter hides it, or this kernel has none; " ALLOW_CALLS
+                                   : "this kernel has no io_uring; use another driver (millrace drivers lists them)";
     } else if (error == EPERM) {
-        why = "forbidden, most likely by the container's seccomp profile; allow io_uring_setup, io_uring_enter and "
-              "io_uring_register there";
+        why = who_forbids();
     } else if (error == EINVAL) {
         why = "this kernel lacks what is needed (DEFER_TASKRUN, buffer rings, multishot recvmsg); Linux 6.1 has it";
     } else if (error == EMFILE || error == ENFILE) {
         why = "too many open files; raise ulimit -n, or lower the number of queues";
     } else if (error == ENOMEM) {
-        why = "no memory for it; raise ulimit -l or the memory limit of the control group";
+        no_memory(ring_bytes, text, bytes);
+        return text;
     }
     snprintf(text, bytes, "%s", why);
     return text;
@@ -84,7 +112,7 @@ int mr_uring_probe(struct mr_probe *probe)
     int rc = try_ring(fd);
     close(fd);
     if (rc < 0) {
-        snprintf(probe->reason, sizeof probe->reason, "%s", mr_uring_refusal(-rc, why, sizeof why));
+        snprintf(probe->reason, sizeof probe->reason, "%s", mr_uring_refusal(-rc, mr_uring_bytes(PROBE_BUFFERS, PROBE_BUFFERS * 2), why, sizeof why));
         return rc;
     }
     uname(&name);

@@ -24,6 +24,17 @@ int mr_uring_setup(struct io_uring *ring, uint32_t sq_entries, uint32_t cq_entri
     return io_uring_queue_init_params(sq_entries, ring, &p);
 }
 
+/* Submission entries; completions, the index array and the head of both rings; older kernels take powers of two. */
+size_t mr_uring_bytes(uint32_t sq_entries, uint32_t cq_entries)
+{
+    size_t rings = cq_entries * sizeof(struct io_uring_cqe) + sq_entries * sizeof(uint32_t) + 4096;
+    size_t power = 4096;
+    while (power < rings) {
+        power *= 2;
+    }
+    return power + sq_entries * sizeof(struct io_uring_sqe);
+}
+
 int mr_uring_enable(struct io_uring *ring)
 {
     return io_uring_register((unsigned int)ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
@@ -48,7 +59,9 @@ static int make(struct mr_uring *u, const struct mr_io_setup *setup)
     }
     uint32_t sq = entries(setup->n_txq * MR_BATCH_MAX + setup->n_rxq * SQ_SPARE);
     uint32_t cq = entries(setup->rx_buffers + setup->tx_frames + setup->n_rxq * SQ_SPARE);
-    int rc = mr_uring_setup(&u->ring, sq, cq < sq ? sq : cq);
+    cq = cq < sq ? sq : cq;
+    u->bytes = mr_uring_bytes(sq, cq);
+    int rc = mr_uring_setup(&u->ring, sq, cq);
     u->made = rc == 0;
     return rc < 0 ? rc : io_uring_register_files_sparse(&u->ring, setup->n_rxq + setup->n_txq);
 }
@@ -69,9 +82,10 @@ int mr_uring_create(const struct mr_io_setup *setup, struct mr_io **out, struct 
     int rc = make(u, setup);
     mr_node_restore(&before);
     if (rc < 0) {
+        mr_error_set(err, MR_FAULT_MACHINE, rc, "cannot make an io_uring: %s",
+                     mr_uring_refusal(-rc, u->bytes, why, sizeof why));
         mr_uring_destroy(&u->io);
-        return mr_error_set(err, MR_FAULT_MACHINE, rc, "cannot make an io_uring: %s",
-                            mr_uring_refusal(-rc, why, sizeof why));
+        return rc;
     }
     *out = &u->io;
     return 0;
@@ -184,16 +198,24 @@ static int attach(struct mr_uring *u)
     return rc;
 }
 
+/* The only one whose answer counts: what a filter or a kernel refuses now would never work. */
+static int first_enter(struct mr_uring *u)
+{
+    int rc = io_uring_submit_and_get_events(&u->ring);
+    mr_count(&u->io.syscalls, 1);
+    return rc == -EINTR || rc == -EAGAIN || rc == -EBUSY ? 0 : rc;
+}
+
 int mr_uring_attach(struct mr_io *io, struct mr_error *err)
 {
     struct mr_uring *u = MR_CONTAINER_OF(io, struct mr_uring, io);
     char why[240];
     int rc = attach(u);
+    rc = rc < 0 ? rc : first_enter(u);
     if (rc < 0) {
         return mr_error_set(err, MR_FAULT_MACHINE, rc, "cannot start an io_uring on its core: %s",
-                            mr_uring_refusal(-rc, why, sizeof why));
+                            mr_uring_refusal(-rc, u->bytes, why, sizeof why));
     }
-    enter(u, true);
     reap(u);
     return 0;
 }

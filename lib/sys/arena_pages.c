@@ -14,6 +14,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define GROUP_SPARE (8u << 20) /* for all that is taken after the arena: tables, stacks, the report */
+
 static int open_pages(const struct mr_arena_segment *s, size_t page_bytes)
 {
     char name[32];
@@ -168,6 +170,13 @@ static int plain(struct mr_arena_maker *m, struct mr_arena_segment *s)
                             "arena: %zu MiB of memory are needed%s, %zu are available: %s; lower memory.chunks",
                             s->bytes >> 20, node < 0 ? "" : " on one node (numa: strict)", (size_t)(available >> 20),
                             strerror(ENOMEM));
+    }
+    uint64_t in_group = mr_memory_in_group();
+    if (in_group < s->bytes + GROUP_SPARE) {
+        return mr_error_set(m->err, MR_FAULT_MACHINE, ENOMEM,
+                            "arena: %zu MiB of memory are needed, and %u MiB beside them; %zu are left in this control group; "
+                            "raise its limit (memory.max), or lower memory.chunks",
+                            s->bytes >> 20, GROUP_SPARE >> 20, (size_t)(in_group >> 20));
     }
     int rc = try_pages(m, s, (size_t)sysconf(_SC_PAGESIZE), &fatal);
     if (rc < 0 && !fatal) {

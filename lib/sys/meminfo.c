@@ -49,6 +49,58 @@ uint64_t mr_memory_available(int node)
     return (kb + active + inactive) << 10;
 }
 
+/* ---- control groups ---- */
+
+struct group_files {
+    const char *root, *limit, *usage, *inactive;
+};
+
+static const struct group_files version_1 = {"/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes",
+                                             "total_inactive_file "};
+static const struct group_files version_2 = {"/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file "};
+
+/* What one group leaves: file cache that nobody used of late gives way. */
+static uint64_t left_in(const struct group_files *f, const char *path)
+{
+    char text[4096];
+    uint64_t cache = 0;
+    int64_t limit = mr_file_number(INT64_MAX, "%s%s/%s", f->root, path, f->limit);
+    int64_t usage = mr_file_number(0, "%s%s/%s", f->root, path, f->usage);
+    if (limit == INT64_MAX) {
+        return UINT64_MAX;
+    }
+    mr_file_read(text, sizeof text, "%s%s/memory.stat", f->root, path);
+    mr_text_number(text, f->inactive, &cache);
+    return positive(limit - usage + (int64_t)cache);
+}
+
+/* The line "9:memory:/path" of the first version, or "0::/path" of the second. */
+static const struct group_files *find_group(char *path, size_t bytes)
+{
+    char text[4096];
+    mr_file_read(text, sizeof text, "/proc/self/cgroup");
+    const char *first = strstr(text, ":memory:"), *second = strstr(text, "0::");
+    const char *at = first != NULL ? first + strlen(":memory:") : second != NULL ? second + strlen("0::") : "";
+    snprintf(path, bytes, "%.*s", (int)strcspn(at, "\n"), at);
+    return first != NULL ? &version_1 : second != NULL ? &version_2 : NULL;
+}
+
+uint64_t mr_memory_in_group(void)
+{
+    char path[200];
+    uint64_t least = UINT64_MAX;
+    const struct group_files *files = find_group(path, sizeof path);
+    for (char *slash = path; files != NULL && slash != NULL; ) { // each group, then the one above it
+        uint64_t left = left_in(files, path);
+        least = left < least ? left : least;
+        slash = strrchr(path, '/');
+        if (slash != NULL) {
+            *slash = 0;
+        }
+    }
+    return least;
+}
+
 const char *mr_shmem_huge_word(char *text, size_t bytes)
 {
     char all[128];

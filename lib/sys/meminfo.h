@@ -21,6 +21,10 @@ struct mr_huge_pages mr_huge_pages_read(int node, size_t page_bytes);
  * the system does not tell. */
 uint64_t mr_memory_available(int node);
 
+/* mr_memory_in_group: bytes that the memory control group of this process leaves, and those above it; UINT64_MAX without
+ * a limit. Reserved huge pages do not count there. */
+uint64_t mr_memory_in_group(void);
+
 /* mr_shmem_huge_word: may shared memory have transparent huge pages: "always", "advise", "never" … Returns text. */
 const char *mr_shmem_huge_word(char *text, size_t bytes);
 

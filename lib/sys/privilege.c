@@ -1,5 +1,6 @@
 #include "lib/sys/privilege.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -27,6 +28,32 @@ uint64_t mr_memlock_limit(void)
     struct rlimit limit = {0};
     getrlimit(RLIMIT_MEMLOCK, &limit);
     return limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
+}
+
+bool mr_seccomp_filters(void)
+{
+    char text[4096];
+    uint64_t mode = 0;
+    mr_file_read(text, sizeof text, "/proc/self/status");
+    return mr_text_number(text, "Seccomp:", &mode) && mode == 2;
+}
+
+/* Without /proc none but the standard ones: a guess that errs towards trying. */
+uint32_t mr_open_files(uint64_t *limit)
+{
+    struct rlimit now = {0};
+    uint32_t n = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    getrlimit(RLIMIT_NOFILE, &now);
+    *limit = now.rlim_cur;
+    if (folder == NULL) {
+        return 3;
+    }
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        n += entry->d_name[0] != '.';
+    }
+    closedir(folder);
+    return n - 1; // this look's own
 }
 
 bool mr_sysctl_read(const char *name, long *value)

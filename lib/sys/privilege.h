@@ -12,6 +12,12 @@ bool mr_has_capability(int capability);
 /* mr_memlock_limit: RLIMIT_MEMLOCK in bytes, UINT64_MAX = unlimited. */
 uint64_t mr_memlock_limit(void);
 
+/* mr_seccomp_filters: a seccomp filter is set on this process. */
+bool mr_seccomp_filters(void);
+
+/* mr_open_files: descriptors of this process that are open; and how many it may have, in *limit. */
+uint32_t mr_open_files(uint64_t *limit);
+
 /* mr_sysctl_read: a number from /proc/sys, "kernel/io_uring_disabled"; false when there is none. */
 bool mr_sysctl_read(const char *name, long *value);
 
