@@ -4,7 +4,8 @@
  *     calls_loop sample|all DIR COMMAND…   COMMAND writes its document to DIR/report (--json)
  *
  * sample: each site once, with the next of its errnos in turn; sites that an earlier loop in DIR has had are left out.
- * all: each site with each errno, once and from then on, and each call of each name by its number too.
+ * all: each site with each errno, once and from then on, and each call of each name by its number too. With PART=3/8 in
+ * the environment, the third eighth of them.
  * DIR/messages gathers what was said, for a person to read. Exit code 0: nothing was wrong.
  */
 #include <errno.h>
@@ -17,10 +18,9 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { SITES_MAX = 4096, PATIENCE_MS = 10000, LEFT_MS = 2000, OF_NAME_MAX = 40, IN_PLACE_MAX = 40 };
+enum { SITES_MAX = 4096, PATIENCE_MS = 30000, LEFT_MS = 2000, OF_NAME_MAX = 40, IN_PLACE_MAX = 40 };
 
 struct site {
     char name[40], errnos[80], hash[12];
@@ -32,7 +32,8 @@ static struct {
     const char *dir;
     char **command;
     bool all;
-    unsigned runs, refused, ran_on, unreached, wrong;
+    unsigned part, parts; /* this one of so many, from 0 */
+    unsigned orders, runs, refused, ran_on, unreached, wrong;
 } loop;
 
 static void path_of(char *path, size_t bytes, const char *name)
@@ -41,11 +42,6 @@ static void path_of(char *path, size_t bytes, const char *name)
 }
 
 /* ---- running ---- */
-
-static void nap(void)
-{
-    nanosleep(&(struct timespec){0, 1000000}, NULL);
-}
 
 static void become_command(const char *order)
 {
@@ -73,7 +69,7 @@ static bool none_left(void)
         if (pid < 0) {
             return true;
         }
-        nap();
+        usleep(1000);
     }
     return false;
 }
@@ -99,7 +95,7 @@ static const char *run(const char *order, int *code)
             none_left();
             return "it does not end";
         }
-        nap();
+        usleep(1000);
     }
     *code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     if (WIFSIGNALED(status)) {
@@ -158,10 +154,8 @@ static const char *const sentences[][2] = {
     {"EPERM", "no privilege"},
     {"EINVAL", "this kernel lacks"},
     {"ENOSYS", "this kernel has no io_uring"},
-    {"EMFILE", "too many open files"},
-    {"ENFILE", "too many open files"},
-    {"ENODEV", "no such interface"},
-    {"ENODEV", "no interface"},
+    {"ENODEV", "interface"},
+    {NULL, "too many open files"},
     {NULL, "has ended"}, // the reason is another process's
     {NULL, "the generator died"},
 };
@@ -250,12 +244,15 @@ static const char *judge(const char *order, const char *error, int code)
 static void attempt(const char *order)
 {
     int code = 0;
+    if (loop.orders++ % loop.parts != loop.part) {
+        return;
+    }
     const char *wrong = run(order, &code);
     loop.runs++;
     wrong = wrong == NULL ? judge(order, strrchr(order, ':') + 1, code) : wrong;
     if (wrong != NULL) {
         loop.wrong++;
-        printf("FAIL: MR_FAIL=%s: %s (exit code %d)\n  at %s  %s\n", order, wrong, code, read_all("calls"), "");
+        printf("FAIL: MR_FAIL=%s: %s (exit code %d)\n  at %s", order, wrong, code, read_all("calls"));
         printf("%.6000s\n", read_all("err"));
         fflush(stdout);
     }
@@ -316,14 +313,19 @@ static void remember(const struct site *sites, unsigned from, unsigned n)
     }
 }
 
+static unsigned words(const char *list)
+{
+    unsigned n = 1;
+    for (; *list != 0; list++) {
+        n += *list == ',';
+    }
+    return n;
+}
+
 /* The i-th word of a list by comma, beginning again behind the last. */
 static const char *word(const char *list, unsigned i, char *text, size_t bytes)
 {
-    unsigned words = 1;
-    for (const char *c = list; *c != 0; c++) {
-        words += *c == ',';
-    }
-    for (i %= words; i != 0; i--) {
+    for (i %= words(list); i != 0; i--) {
         list = strchr(list, ',') + 1;
     }
     snprintf(text, bytes, "%.*s", (int)strcspn(list, ","), list);
@@ -332,13 +334,9 @@ static const char *word(const char *list, unsigned i, char *text, size_t bytes)
 
 static void try_site(const struct site *s, unsigned turn)
 {
-    char order[160], error[24], first[24];
-    word(s->errnos, 0, first, sizeof first);
-    for (unsigned i = 0;; i++) {
-        word(s->errnos, loop.all ? i : turn, error, sizeof error);
-        if (i != 0 && (!loop.all || strcmp(error, first) == 0)) {
-            return;
-        }
+    char order[160], error[24];
+    for (unsigned i = 0; i < (loop.all ? words(s->errnos) : 1); i++) {
+        word(s->errnos, turn + i, error, sizeof error);
         snprintf(order, sizeof order, "%s@%s:1:%s", s->name, s->hash, error);
         attempt(order);
         if (loop.all) {
@@ -367,10 +365,13 @@ static void try_numbers(const struct site *sites, unsigned from, unsigned n)
 int main(int argc, char **argv)
 {
     static struct site sites[SITES_MAX];
+    const char *part = getenv("PART");
     int code = 0;
-    if (argc < 4) {
+    if (argc < 4 || (part != NULL && (sscanf(part, "%u/%u", &loop.part, &loop.parts) != 2 || loop.part > loop.parts))) {
         return 2;
     }
+    loop.part = part == NULL ? 0 : loop.part - 1;
+    loop.parts = part == NULL ? 1 : loop.parts;
     loop.all = strcmp(argv[1], "all") == 0;
     loop.dir = argv[2];
     loop.command = argv + 3;
