@@ -23,6 +23,7 @@ double wire_seconds(void)
 static int usage(void)
 {
     fprintf(stderr, "usage: wire tcp-serve PORT | tcp-send ADDR PORT BYTES | send DEV FRAMES |\n"
+                    "       wire sizes NS/DEV NS/DEV [TAGS] |\n"
                     "       wire flow NS/DEV NS/DEV FRAMES [KPPS] |\n"
                     "       wire frames NS/DEV NS/DEV [FRAMES [WINDOW [MIN..MAX [VLAN]]]]\n");
     return 2;
@@ -68,6 +69,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(verb, "flow") == 0 && (argc == 5 || argc == 6)) {
         return flow(argc, argv);
+    }
+    if (strcmp(verb, "sizes") == 0 && (argc == 4 || argc == 5)) {
+        return wire_sizes(argv[2], argv[3], argc > 4 ? (uint32_t)strtoul(argv[4], NULL, 10) : 0);
     }
     if (strcmp(verb, "send") == 0 && argc == 4) {
         return wire_send(argv[2], (uint32_t)strtoul(argv[3], NULL, 10));

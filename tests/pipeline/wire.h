@@ -11,6 +11,8 @@
  *                                      on both sides, and what arrives is verified. SIGUSR1 = a fault begins, SIGUSR2 = it
  *                                      is over: recovery_ms is the time from there until a tenth of a second in which 95 %
  *                                      of what was sent came; JSON
+ *   wire sizes NS/DEV NS/DEV [TAGS]    one frame of each length that may make trouble, 0 to 65,535 bytes, with so many
+ *                                      802.1Q tags: how many the kernel refused to send, what came, and the longest; JSON
  *   wire send DEV FRAMES               as many frames as fast as the device takes them, for load
  *
  * Exit codes: 0 all came as it was sent · 1 not so · 2 usage · 3 the system refused.
@@ -48,6 +50,7 @@ int wire_tcp_serve(const char *port);
 int wire_tcp_send(const char *address, const char *port, uint64_t bytes);
 int wire_frames(const struct wire_frames *job);
 int wire_flow(const struct wire_frames *job, uint32_t kpps);
+int wire_sizes(const char *from, const char *to, uint32_t tags);
 int wire_send(const char *device, uint32_t frames);
 
 /* wire_die: what failed and why (errno), on standard error; ends the program with 3. */
