@@ -100,6 +100,21 @@ static void answer(int fd, int code)
     }
 }
 
+/* Whatever our caller gave us, the holder inherited: who waits for the end of an output would wait for the holder's, and
+ * no file system could be unmounted. Only `keep` stays open. */
+static void let_go(int keep)
+{
+    int null = open("/dev/null", O_RDWR);
+    for (int fd = 0; fd <= 2; fd++) {
+        dup2(null, fd);
+    }
+    close_range(3, (unsigned int)keep - 1, 0);
+    close_range((unsigned int)keep + 1, ~0u, 0);
+    if (chdir("/") != 0) {
+        _exit(1);
+    }
+}
+
 /* What a holder does all its life: make the namespace, say so, sleep; stay behind if told. */
 static void hold(const char *name, pid_t parent, int control, int answers)
 {
@@ -112,11 +127,7 @@ static void hold(const char *name, pid_t parent, int control, int answers)
     prctl(PR_SET_PDEATHSIG, 0);
     setsid();
     signal(SIGTERM, SIG_DFL);
-    for (int fd = 0; fd <= 2; fd++) { // else whoever waits for the end of our output would wait for the holder's
-        int null = open("/dev/null", O_RDWR);
-        dup2(null, fd);
-        close(null);
-    }
+    let_go(answers);
     answer(answers, 0);
     close(answers);
     for (;;) {

@@ -195,12 +195,17 @@ case_died() {
 }
 
 case_keep() {
-    "$millrace" lab --frames 1000 --window 8 --keep --json "$dir/doc" --quiet 2>"$dir/err" || fail "$case: $(cat "$dir/err")"
+    "$millrace" lab --frames 1000 --window 8 --keep --json "$dir/doc" --quiet 2>"$dir/err" 7>"$dir/seventh" ||
+        fail "$case: $(cat "$dir/err")"
     ends=$("$jsonget" "$dir/doc" lab.namespaces.ends.pid)
     forwarder=$("$jsonget" "$dir/doc" lab.namespaces.forwarder.pid)
     grep -q "kill $ends $forwarder" "$dir/err" || fail "$case: does not say how to remove it: $(cat "$dir/err")"
     grep -q src "/proc/$ends/net/dev" && grep -q dst "/proc/$ends/net/dev" || fail "$case: src and dst are not in $ends"
     grep -q left "/proc/$forwarder/net/dev" || fail "$case: left is not in $forwarder"
+    for holder in $ends $forwarder; do
+        [ "$(ls /proc/$holder/fd | tr '\n' ' ')" = "0 1 2 " ] || fail "$case: $holder keeps open: $(ls -l /proc/$holder/fd)"
+        [ "$(readlink /proc/$holder/cwd)" = / ] || fail "$case: $holder stands in $(readlink /proc/$holder/cwd)"
+    done
     kill "$ends" "$forwarder" || fail "$case: cannot remove it"
     sleep 0.3
     [ -z "$(holders)" ] || fail "$case: kill did not remove it"
