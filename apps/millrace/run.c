@@ -111,6 +111,22 @@ static void hold_signals(void)
     sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
+/* A tap whose file failed was told as it happened, but for --quiet. */
+static int judge_taps(const json_t *report, bool told, struct mr_error *err)
+{
+    size_t i;
+    json_t *tap;
+    json_array_foreach(json_object_get(report, "taps"), i, tap) {
+        const char *why = json_string_value(json_object_get(tap, "error"));
+        if (why != NULL) {
+            return told ? MR_FAULT_RUN
+                        : mr_error_set(err, MR_FAULT_RUN, EIO, "tap %s: %s",
+                                       json_string_value(json_object_get(tap, "where")), why);
+        }
+    }
+    return 0;
+}
+
 static int run(struct mr_engine *engine, const struct options *o, int argc, char **argv, struct mr_error *err)
 {
     bool live = !o->quiet && isatty(STDERR_FILENO);
@@ -129,6 +145,7 @@ static int run(struct mr_engine *engine, const struct options *o, int argc, char
     json_t *report = mr_report_json(engine, argc + 1, argv - 1); // with the program's name, as main was given it
     int result = present(report, o, mr_report_print, err);
     result = result < 0 ? result : judge(report, err);
+    exit_code = result < 0 || exit_code != 0 ? exit_code : judge_taps(report, !o->quiet, err);
     json_decref(report);
     return result < 0 ? result : exit_code;
 }

@@ -18,6 +18,8 @@
 #define MR_PATHS_MAX 32u
 #define MR_WORKS_MAX 8u
 #define MR_SIZES_MAX 8u
+#define MR_TAPS_MAX  16u
+#define MR_TAP_WHERE_MAX 64u
 #define MR_CONFIG_NOTES_MAX 16u
 
 enum mr_layout { MR_LAYOUT_RTC, MR_LAYOUT_PIPELINE };        /* run-to-completion | pipeline */
@@ -88,6 +90,18 @@ struct mr_path_config {
     enum mr_when_full when_full;
 };
 
+enum mr_tap_place { MR_TAP_RX, MR_TAP_TX, MR_TAP_WORK_IN, MR_TAP_WORK_OUT, MR_TAP_DROPS };
+
+/* Frames that pass a place, into a file. */
+struct mr_tap_config {
+    char where[MR_TAP_WHERE_MAX]; /* left.rx, left.tx, work:0.0.in, work:0.0.out, drops */
+    char to[256];     /* the file: pcapng when named so, else pcap */
+    char filter[256]; /* as for tcpdump; empty = every frame */
+    uint32_t snap;    /* bytes kept of a frame; 0 = all */
+    enum mr_tap_place place; /* of where; by mr_config_check, and: */
+    uint32_t port, path, worker;
+};
+
 /* Where a key was written; --set has line 0. */
 struct mr_config_mark {
     char key[72];
@@ -113,6 +127,8 @@ struct mr_config {
     struct mr_port_config ports[MR_PORTS_MAX];
     uint32_t n_paths;
     struct mr_path_config paths[MR_PATHS_MAX];
+    uint32_t n_taps;
+    struct mr_tap_config taps[MR_TAPS_MAX];
     uint32_t n_marks;
     uint32_t max_marks;
     struct mr_config_mark *marks;

@@ -9,7 +9,8 @@
  *
  *     0 ..  63   mempool object header (DPDK's)
  *    64 .. 191   struct rte_mbuf       (DPDK's)
- *   192 .. 255   ours: words that a descriptor has no room for; 192 .. 207 a struct mr_frame_stamp
+ *   192 .. 255   ours: words that a descriptor has no room for; 192 .. 207 a struct mr_frame_stamp, 208 .. 209 see
+ *              MR_CHUNK_HANDED
  *   256 .. 383   headroom, 128 bytes; the last 10 hold a virtio_net_hdr when the flags say so, and are kept for one
  *   384 ..       data, where every driver of ours puts it; the truth is the descriptor's offset
  */
@@ -22,6 +23,7 @@
 #include <string.h>
 
 #define MR_CHUNK_META       192u /* ours */
+#define MR_CHUNK_HANDED     208u /* 16 bits: offset of the data when a driver was given it to send; while a tap looks at drops */
 #define MR_CHUNK_BUF        256u /* buf_addr, first byte that data may use */
 #define MR_CHUNK_DATA       384u
 #define MR_CHUNK_STRIDE     2496u  /* default: 39 lines, odd, so that equal offsets spread over all cache sets */

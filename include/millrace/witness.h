@@ -5,7 +5,7 @@
  * the frame nor changes it. What counts a death tells it too, by one of
  *
  *   mr_burst_drop   a work function (work.h)
- *   mr_rxq_drop, mr_txq_drop   a driver (lib/port/port.h)
+ *   mr_rxq_drop, mr_rxq_refuse, mr_txq_drop   a driver (lib/port/port.h)
  *   mr_tell_died    anybody else, next to the counter
  */
 #ifndef MILLRACE_WITNESS_H
@@ -18,6 +18,9 @@ struct mr_witness {
      * has the descriptor says chunk and length, and offset 0. */
     void (*died)(struct mr_witness *w, const struct mr_frame *frames, uint32_t n, uint32_t reason, const char *file,
                  uint32_t line);
+    /* refused: a driver that receives dropped a frame before it had a chunk: its bytes are at data. */
+    void (*refused)(struct mr_witness *w, const unsigned char *data, uint32_t length, uint32_t reason, const char *file,
+                    uint32_t line);
     /* copied: a copy of `from` was made, to leave by its port; or none could be made, then copy is NULL. */
     void (*copied)(struct mr_witness *w, const struct mr_frame *from, const struct mr_frame *copy, uint8_t port);
 };

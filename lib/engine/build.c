@@ -222,7 +222,8 @@ int mr_engine_build(struct mr_engine *e, struct mr_error *err)
     lay(e, &areas);
     join_cores(e);
     rc = mr_wire_ports(e, err);
-    return rc < 0 ? rc : mr_wire_stages(e, err);
+    rc = rc < 0 ? rc : mr_wire_stages(e, err);
+    return rc < 0 ? rc : mr_taps_open(e, err);
 }
 
 void mr_engine_unbuild(struct mr_engine *e)
@@ -238,6 +239,7 @@ void mr_engine_unbuild(struct mr_engine *e)
 #endif
         mr_arena_destroy(&e->arena);
     }
+    mr_taps_close(e);
     mr_trace_free(e->trace);
     free(e->rings);
     free(e->intervals);

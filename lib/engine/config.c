@@ -34,10 +34,22 @@ void mr_config_destroy(struct mr_config *cfg)
 
 void *mr_config_base(struct mr_config *cfg, enum mr_key_section section, uint32_t i)
 {
-    if (section == MR_KEY_PORT) {
+    switch (section) {
+    case MR_KEY_PORT:
         return &cfg->ports[i];
+    case MR_KEY_PATH:
+        return &cfg->paths[i];
+    case MR_KEY_TAP:
+        return &cfg->taps[i];
+    default:
+        return cfg;
     }
-    return section == MR_KEY_PATH ? (void *)&cfg->paths[i] : cfg;
+}
+
+uint32_t *mr_config_entries(struct mr_config *cfg, enum mr_key_section section, uint32_t *max)
+{
+    *max = section == MR_KEY_PORT ? MR_PORTS_MAX : section == MR_KEY_PATH ? MR_PATHS_MAX : MR_TAPS_MAX;
+    return section == MR_KEY_PORT ? &cfg->n_ports : section == MR_KEY_PATH ? &cfg->n_paths : &cfg->n_taps;
 }
 
 /* ---- marks ---- */

@@ -23,6 +23,7 @@ const char *mr_check_path(char *path, const char *section, uint32_t i, const cha
 
 int mr_check_ports(const struct mr_check *c);
 int mr_check_paths(const struct mr_check *c);
+int mr_check_taps(const struct mr_check *c);    /* once paths are resolved */
 int mr_check_sources(const struct mr_check *c); /* of memory and pcap ports, once paths are resolved */
 int mr_check_pcap(const struct mr_check *c, uint32_t i, bool reads, bool writes);
 

@@ -40,13 +40,21 @@ json_t *mr_config_json(const struct mr_config *cfg)
 {
     json_t *ports = json_array();
     json_t *paths = json_array();
+    json_t *taps = json_array();
     for (uint32_t i = 0; i < cfg->n_ports; i++) {
         json_array_append_new(ports, section_json(MR_KEY_PORT, &cfg->ports[i], cfg->ports[i].driver));
     }
     for (uint32_t i = 0; i < cfg->n_paths; i++) {
         json_array_append_new(paths, section_json(MR_KEY_PATH, &cfg->paths[i], ""));
     }
-    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "engine", section_json(MR_KEY_ENGINE, cfg, ""), "memory",
+    for (uint32_t i = 0; i < cfg->n_taps; i++) {
+        json_array_append_new(taps, section_json(MR_KEY_TAP, &cfg->taps[i], ""));
+    }
+    if (cfg->n_taps == 0) {
+        json_decref(taps); // an empty list would print as no list
+        taps = NULL;
+    }
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o*}", "engine", section_json(MR_KEY_ENGINE, cfg, ""), "memory",
                      section_json(MR_KEY_MEMORY, cfg, ""), "batcher", section_json(MR_KEY_BATCHER, cfg, ""), "ports",
-                     ports, "paths", paths);
+                     ports, "paths", paths, "tap", taps);
 }

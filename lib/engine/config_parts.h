@@ -39,6 +39,9 @@ int mr_config_read_value(struct mr_config_reader *r, const struct mr_key *key, v
 /* mr_config_base: a section's struct; i: of a list, its entry. */
 void *mr_config_base(struct mr_config *cfg, enum mr_key_section section, uint32_t i);
 
+/* mr_config_entries: how many a list has; max: and may have. */
+uint32_t *mr_config_entries(struct mr_config *cfg, enum mr_key_section section, uint32_t *max);
+
 /* mr_config_add_mark: the key was written there; replaces what was known of it. -ENOMEM. */
 int mr_config_add_mark(struct mr_config *cfg, const char *key, uint32_t line);
 

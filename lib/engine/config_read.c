@@ -111,8 +111,8 @@ static int read_keys(struct mr_config_reader *r, enum mr_key_section section, vo
 static int read_entries(struct mr_config_reader *r, enum mr_key_section section, const yaml_node_t *node)
 {
     const char *word = mr_key_section_word(section);
-    uint32_t max = section == MR_KEY_PORT ? MR_PORTS_MAX : MR_PATHS_MAX;
-    uint32_t *n = section == MR_KEY_PORT ? &r->cfg->n_ports : &r->cfg->n_paths;
+    uint32_t max;
+    uint32_t *n = mr_config_entries(r->cfg, section, &max);
     int rc = 0;
     if (node->type != YAML_SEQUENCE_NODE) {
         return mr_config_fail(r->origin, mr_config_node_line(node), word, r->err,
@@ -145,7 +145,7 @@ int mr_config_read(struct mr_config_reader *r)
     }
     if (root->type != YAML_MAPPING_NODE) {
         return mr_config_fail(r->origin, mr_config_node_line(root), NULL, r->err,
-                              "not a configuration; it begins with a key: engine, memory, batcher, ports or paths");
+                              "not a configuration; it begins with a key: engine, memory, batcher, ports, paths or tap");
     }
     for (yaml_node_pair_t *p = root->data.mapping.pairs.start; rc == 0 && p < root->data.mapping.pairs.top; p++) {
         const yaml_node_t *name = yaml_document_get_node(r->doc, p->key);

@@ -27,6 +27,7 @@ static const char *const stride_words[] = {"2496", "2048", "4096", NULL};
 #define R(f)                        P(f), .driver = "pcap", .of_source = true
 #define K(f)                        P(f), .driver = "pcap", .of_sink = true
 #define W(f)                        .section = MR_KEY_PATH, .at = offsetof(struct mr_path_config, f)
+#define T(f)                        .section = MR_KEY_TAP, .at = offsetof(struct mr_tap_config, f)
 #define NUMBER(preset_, min_, max_) .type = MR_KEY_NUMBER, .preset = preset_, .min = min_, .max = max_
 #define COUNT(preset_, min_, max_)  .type = MR_KEY_COUNT, .preset = preset_, .min = min_, .max = max_
 #define BYTES(preset_, min_, max_)  .type = MR_KEY_BYTES, .preset = preset_, .min = min_, .max = max_
@@ -91,9 +92,14 @@ static const struct mr_key table[] = {
     {.name = "to", W(to_name), NAMES(n_to, MR_PORTS_MAX)},
     {.name = "workers", W(workers), NUMBER("1", 1, 16)},
     {.name = "when_full", W(when_full), WORD("auto", full_words)},
+
+    {.name = "where", T(where), TEXT(MR_TAP_WHERE_MAX - 1)},
+    {.name = "to", T(to), TEXT(255)},
+    {.name = "filter", T(filter), TEXT(255)},
+    {.name = "snap", T(snap), NUMBER("0", 0, 65535)},
 };
 
-static const char *const section_words[] = {"engine", "memory", "batcher", "ports", "paths", NULL};
+static const char *const section_words[] = {"engine", "memory", "batcher", "ports", "paths", "tap", NULL};
 
 const struct mr_key *mr_key_at(uint32_t i)
 {
@@ -137,7 +143,7 @@ enum mr_key_section mr_key_section_find(const char *word)
 
 bool mr_key_section_is_list(enum mr_key_section section)
 {
-    return section == MR_KEY_PORT || section == MR_KEY_PATH;
+    return section == MR_KEY_PORT || section == MR_KEY_PATH || section == MR_KEY_TAP;
 }
 
 void mr_key_presets(enum mr_key_section section, void *base)

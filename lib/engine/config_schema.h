@@ -10,7 +10,7 @@
 
 #include <jansson.h>
 
-enum mr_key_section { MR_KEY_ENGINE, MR_KEY_MEMORY, MR_KEY_BATCHER, MR_KEY_PORT, MR_KEY_PATH, MR_KEY_SECTIONS };
+enum mr_key_section { MR_KEY_ENGINE, MR_KEY_MEMORY, MR_KEY_BATCHER, MR_KEY_PORT, MR_KEY_PATH, MR_KEY_TAP, MR_KEY_SECTIONS };
 
 enum mr_key_type {
     MR_KEY_NUMBER,  /* uint32_t, min … max */
@@ -52,7 +52,7 @@ bool mr_key_serves(const struct mr_key *key, const char *driver);
 /* mr_key_section_word: "engine", …; NULL for MR_KEY_SECTIONS. mr_key_section_find: MR_KEY_SECTIONS when unknown. */
 const char *mr_key_section_word(enum mr_key_section section);
 enum mr_key_section mr_key_section_find(const char *word);
-bool mr_key_section_is_list(enum mr_key_section section); /* ports, paths */
+bool mr_key_section_is_list(enum mr_key_section section); /* ports, paths, tap */
 
 /* mr_key_suggest: 'did you mean "offload"?' or, with nothing near, 'there are: …'. MR_KEY_SECTIONS: of the sections. */
 const char *mr_key_suggest(enum mr_key_section section, const char *word, char *text, size_t bytes);

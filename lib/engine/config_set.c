@@ -30,7 +30,8 @@ static const char *find_entry(struct mr_config *cfg, enum mr_key_section section
                               const struct mr_config_origin *o, struct mr_error *err)
 {
     const char *word = mr_key_section_word(section);
-    uint32_t n = section == MR_KEY_PORT ? cfg->n_ports : cfg->n_paths;
+    uint32_t max;
+    uint32_t n = *mr_config_entries(cfg, section, &max);
     char names[300];
     char *end;
     if (text[0] == '[' && text[1] >= '0' && text[1] <= '9') {

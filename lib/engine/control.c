@@ -118,6 +118,9 @@ int mr_engine_run(struct mr_engine *e, const struct mr_run_options *options, str
     if (rc == 0 && options->trace_frames != 0) {
         rc = mr_trace_arm(e, options->trace_frames, options->trace_filter, err);
     }
+    if (rc == 0) {
+        rc = mr_witness_attach(e, err);
+    }
     if (rc < 0) {
         mr_watch_close(&w);
         return rc;
@@ -125,6 +128,7 @@ int mr_engine_run(struct mr_engine *e, const struct mr_run_options *options, str
     e->ran = true;
     e->on_event = options->event;
     e->on_event_arg = options->arg;
+    mr_taps_go(e);
     meter(e, true);
     rc = start_cores(e, err);
     if (rc == 0) {
@@ -146,6 +150,7 @@ int mr_engine_run(struct mr_engine *e, const struct mr_run_options *options, str
     mr_stuck_join(e, &w);
     if (rc == 0) {
         mr_engine_settle(e);
+        mr_taps_stop(e);
         rc = e->exit_code;
     }
     mr_watch_close(&w);

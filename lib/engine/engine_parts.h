@@ -46,6 +46,7 @@ struct mr_engine {
     struct mr_core *cores[MR_CORES_MAX];  /* plan->n_cores */
     struct mr_io *io[MR_CORES_MAX * MR_IO_MAX];
     uint32_t n_io;
+    struct mr_tap *taps;                  /* config->n_taps */
     struct mr_trace *trace;               /* NULL: none asked for */
     struct mr_stage_witness *witnesses[MR_STAGES_MAX]; /* of the stages that somebody looks at, else NULL */
 

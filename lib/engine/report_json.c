@@ -306,6 +306,9 @@ json_t *mr_report_json(struct mr_engine *e, int argc, char **argv)
     json_object_set_new(r, "cost", cost_json(e, &t));
     json_object_set_new(r, "memory", memory_json(e));
     json_object_set_new(r, "intervals", intervals_json(e));
+    if (e->config->n_taps != 0) {
+        json_object_set_new(r, "taps", mr_taps_json(e));
+    }
     if (e->trace != NULL) {
         json_object_set_new(r, "trace", mr_trace_json(e));
         mr_json_put(r, "trace_lost", mr_trace_lost(e->trace));

@@ -235,6 +235,22 @@ static void print_drops(const struct printer *p, const json_t *r)
     }
 }
 
+static void print_taps(const struct printer *p, const json_t *r)
+{
+    size_t i;
+    json_t *tap;
+    json_array_foreach ((json_t *)get(r, "taps"), i, tap) {
+        const char *error = json_string_value(get(tap, "error"));
+        if (i == 0) {
+            head(p, "tap                         seen         matched         written    capture lost  file");
+        }
+        fprintf(p->out, "%-16s %15s %15s %15s %s%15s%s  %s%s%s%s%s\n", text(tap, "where"), count(tap, "seen").text,
+                count(tap, "matched").text, count(tap, "written").text, number(tap, "capture_lost") != 0 ? p->red : "",
+                count(tap, "capture_lost").text, p->plain, text(tap, "to"), error != NULL ? p->red : "",
+                error != NULL ? ": " : "", error != NULL ? error : "", p->plain);
+    }
+}
+
 /* Counters of one kind that are not 0, of all ports. */
 static void print_outside(const struct printer *p, const json_t *r, const char *kind, const char *title,
                           const char *colour)
@@ -347,6 +363,7 @@ void mr_report_print(const json_t *report, FILE *out, bool colour)
     print_stages(&p, report);
     print_cores(&p, report);
     print_drops(&p, report);
+    print_taps(&p, report);
     print_outside(&p, report, "outside", "lost outside, by the kernel's counters", p.red);
     print_outside(&p, report, "events", "seen by the drivers; no frame lost here", "");
     fprintf(out, "\nrate     %s, %s sent (without FCS)\n", rate(real(get(report, "rate"), "mpps") * 1e6, "pps").text,

@@ -82,7 +82,7 @@ static uint32_t send_from(struct mr_stage_tx *s, struct mr_ring *in)
         return 0;
     }
     if (MR_UNLIKELY(s->stage.witness != NULL)) {
-        mr_witness_hand(s);
+        mr_witness_hand(s, frames, n);
     }
     uint32_t sent = s->tx_burst(s->q, frames, n);
     s->stage.blocked |= sent < n;

@@ -119,6 +119,9 @@ static void work(struct mr_stage_work *s, struct mr_frame *frames, uint32_t n, u
     b.now_ns = s->ns0 + (uint64_t)((double)(now - s->ticks0) * s->ns_per_tick);
     mr_frames_hand(s->recycle, frames, n, MR_OWNER_RING, MR_OWNER_WORK);
     run_works(s, &b);
+    if (MR_UNLIKELY(b.witness != NULL)) {
+        mr_witness_worked(s, &b);
+    }
     if (MR_LIKELY(!s->chooses && b.dropped == 0 && s->n_out == 1)) {
         emit(s, &s->out[0], b.frames, b.n);
     } else {

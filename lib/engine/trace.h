@@ -18,6 +18,7 @@
 
 #define MR_TRACE_HEAD    64u       /* bytes kept of each frame */
 #define MR_TRACE_NO_RING UINT32_MAX
+#define MR_TRACE_NO_CHUNK 0xffff0000u /* from here on: dropped before it had a chunk; + id */
 
 /* In the order in which records of one frame and one instant belong. */
 enum mr_trace_kind {

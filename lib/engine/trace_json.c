@@ -33,28 +33,16 @@ static const char *port_name(const struct mr_engine *e, uint32_t port)
     return port < e->config->n_ports ? e->config->ports[port].name : "?";
 }
 
-static const char *base_name(const char *file)
-{
-    const char *slash = strrchr(file, '/');
-    return slash == NULL ? file : slash + 1;
-}
-
 static const struct mr_stage_work *as_work(const struct mr_engine *e, uint32_t stage)
 {
     struct mr_stage *s = e->stages[stage];
     return s->kind == MR_STAGE_WORK ? MR_CONTAINER_OF(s, struct mr_stage_work, stage) : NULL;
 }
 
-/* As totals.drops names it: "mtu", "l2.same_port". */
 static json_t *reason_json(const struct mr_engine *e, uint32_t stage, uint32_t reason)
 {
-    const struct mr_stage_work *s = as_work(e, stage);
-    if (reason < MR_DROP_ENGINE_COUNT) {
-        return json_string(mr_drop_word(reason));
-    }
-    reason -= MR_DROP_ENGINE_COUNT;
-    return s != NULL && reason < s->n_reasons ? json_sprintf("%s.%s", s->reason_works[reason], s->reasons[reason])
-                                              : json_string(mr_drop_word(MR_DROP_work_contract));
+    char text[2 * MR_NAME_MAX];
+    return json_string(mr_witness_reason(e->stages[stage], reason, text, sizeof text));
 }
 
 static void put_ring(const struct mr_engine *e, json_t *step, const char *key, uint32_t ring)
@@ -139,7 +127,7 @@ static void died(const struct gathering *g, json_t *step, const struct mr_trace_
 {
     json_object_set_new(step, "what", json_string("dropped"));
     json_object_set_new(step, "reason", reason_json(g->e, r->stage, r->reason));
-    json_object_set_new(step, "file", json_string(base_name(r->file)));
+    json_object_set_new(step, "file", json_string(mr_witness_file(r->file)));
     mr_json_put(step, "line", r->line);
 }
 
@@ -201,7 +189,7 @@ static void describe(const struct gathering *g, struct life *life, const struct 
     json_object_set_new(life->json, "seconds", json_real(seconds));
     json_object_set_new(life->json, "port", s->kind == MR_STAGE_RX ? json_string(port_name(g->e, s->port)) : json_null());
     json_object_set_new(life->json, "queue", s->kind == MR_STAGE_RX ? json_integer(s->queue) : json_null());
-    mr_json_put(life->json, "chunk", life->chunk);
+    json_object_set_new(life->json, "chunk", life->chunk >= MR_TRACE_NO_CHUNK ? json_null() : json_integer(life->chunk));
     mr_json_put(life->json, "length", r->length);
     mr_json_put(life->json, "offset", r->offset);
     json_object_set_new(life->json, "data", hex(g->e->trace->heads[life->id - 1], r->length));

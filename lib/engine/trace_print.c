@@ -109,8 +109,11 @@ static void print_life(const struct printer *p, const json_t *life)
     } else {
         fprintf(p->out, "copy of %s", text(life, "copy_of"));
     }
-    fprintf(p->out, ", %lld bytes at %lld in chunk %lld, %.6f s after the start: %s%s%s\n", number(life, "length"),
-            number(life, "offset"), number(life, "chunk"), json_number_value(get(life, "seconds")), lost ? p->red : "",
+    fprintf(p->out, ", %lld bytes", number(life, "length"));
+    if (json_is_integer(get(life, "chunk"))) {
+        fprintf(p->out, " at %lld in chunk %lld", number(life, "offset"), number(life, "chunk"));
+    }
+    fprintf(p->out, ", %.6f s after the start: %s%s%s\n", json_number_value(get(life, "seconds")), lost ? p->red : "",
             text(life, "end"), p->plain);
     print_data(p, text(life, "data"));
     json_array_foreach (get(life, "steps"), i, step) {

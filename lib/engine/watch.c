@@ -179,6 +179,7 @@ void mr_watch(struct mr_engine *e, struct mr_watch *w)
     for (;;) {
         uint64_t now = mr_now_ns();
         mr_engine_look_for_events(e, now);
+        mr_taps_look(e, now);
         mr_check_step(e, w, now);
         mr_stuck_look(e, w);
         if (now >= w->next_second) {

@@ -31,22 +31,29 @@ static struct mr_trace_record *add(struct mr_stage_witness *w, uint64_t ticks, e
 
 static void stop_marking(struct mr_stage_rx *s)
 {
-    s->q->witness = NULL;
-    s->stage.witness = NULL;
+    s->stage.witness->trace = NULL;
+    if (s->stage.witness->n_taps == 0) {
+        s->q->witness = NULL;
+        s->stage.witness = NULL;
+    }
 }
 
 /* The frame gets an id if it matches and there is one left; 0 if not. */
-static uint32_t take(struct mr_stage_witness *w, const struct mr_frame *f)
+static uint32_t take_bytes(struct mr_stage_witness *w, const unsigned char *data, uint32_t length)
 {
-    const unsigned char *data = w->arena + (uint64_t)f->chunk * MR_CACHE_LINE + f->offset;
-    if (w->trace->filter != NULL && !mr_filter_match(w->trace->filter, data, f->length, f->length)) {
+    if (w->trace->filter != NULL && !mr_filter_match(w->trace->filter, data, length, length)) {
         return 0;
     }
     uint32_t id = mr_trace_take(w->trace);
     if (id != 0) {
-        memcpy(w->trace->heads[id - 1], data, f->length < MR_TRACE_HEAD ? f->length : MR_TRACE_HEAD);
+        memcpy(w->trace->heads[id - 1], data, length < MR_TRACE_HEAD ? length : MR_TRACE_HEAD);
     }
     return id;
+}
+
+static uint32_t take(struct mr_stage_witness *w, const struct mr_frame *f)
+{
+    return take_bytes(w, w->arena + (uint64_t)f->chunk * MR_CACHE_LINE + f->offset, f->length);
 }
 
 static void note_received(struct mr_stage_witness *w, const struct mr_frame *f, uint32_t id, uint32_t position,
@@ -63,7 +70,7 @@ static void note_received(struct mr_stage_witness *w, const struct mr_frame *f, 
     }
 }
 
-void mr_witness_received(struct mr_stage_rx *s, struct mr_frame *frames, uint32_t n)
+static void mark(struct mr_stage_rx *s, struct mr_frame *frames, uint32_t n)
 {
     struct mr_stage_witness *w = s->stage.witness;
     for (uint32_t i = 0; i < n; i++) {
@@ -78,12 +85,23 @@ void mr_witness_received(struct mr_stage_rx *s, struct mr_frame *frames, uint32_
     }
 }
 
+void mr_witness_received(struct mr_stage_rx *s, struct mr_frame *frames, uint32_t n)
+{
+    struct mr_stage_witness *w = s->stage.witness;
+    if (w->n_taps != 0) {
+        mr_witness_show(w, MR_TAP_RX, frames, n);
+    }
+    if (w->trace != NULL) {
+        mark(s, frames, n);
+    }
+}
+
 /* ---- work ---- */
 
 static void look_before(struct mr_stage_witness *w, const struct mr_burst *b)
 {
     w->n_before = 0;
-    for (uint32_t i = 0; i < b->n; i++) {
+    for (uint32_t i = 0; w->log != NULL && i < b->n; i++) {
         if (b->frames[i].flags & MR_FRAME_TRACE) {
             struct mr_witness_before *before = &w->before[w->n_before++];
             before->index = i;
@@ -143,6 +161,9 @@ void mr_witness_process(struct mr_stage_work *s, uint32_t i, struct mr_burst *b)
     struct mr_work *work = &s->works[i];
     uint64_t ticks = mr_ticks();
     w->function = i;
+    if (i == 0 && w->n_taps != 0) {
+        mr_witness_show(w, MR_TAP_WORK_IN, b->frames, b->n);
+    }
     look_before(w, b);
     if (work->ops->process != NULL) {
         work->ops->process(work, b);
@@ -156,7 +177,7 @@ static void copied(struct mr_witness *base, const struct mr_frame *from, const s
 {
     struct mr_stage_witness *w = MR_CONTAINER_OF(base, struct mr_stage_witness, base);
     const struct mr_stage_work *s = MR_CONTAINER_OF(w->stage, struct mr_stage_work, stage);
-    if ((from->flags & MR_FRAME_TRACE) == 0) {
+    if (w->log == NULL || (from->flags & MR_FRAME_TRACE) == 0) {
         return;
     }
     struct mr_trace_record *r = add(w, mr_ticks(), copy != NULL ? MR_TRACE_COPIED : MR_TRACE_NO_COPY, from);
@@ -168,11 +189,23 @@ static void copied(struct mr_witness *base, const struct mr_frame *from, const s
     }
 }
 
+void mr_witness_worked(struct mr_stage_work *s, const struct mr_burst *b)
+{
+    if (s->stage.witness->n_taps != 0) {
+        mr_witness_show(s->stage.witness, MR_TAP_WORK_OUT, b->frames, b->n);
+        mr_witness_show(s->stage.witness, MR_TAP_WORK_OUT, b->made, b->made_n);
+    }
+}
+
 /* ---- TX ---- */
 
-void mr_witness_hand(struct mr_stage_tx *s)
+void mr_witness_hand(struct mr_stage_tx *s, const struct mr_frame *frames, uint32_t n)
 {
-    s->stage.witness->handed = mr_ticks();
+    struct mr_stage_witness *w = s->stage.witness;
+    w->handed = mr_ticks();
+    if (w->n_taps != 0) {
+        mr_witness_remember(w, frames, n);
+    }
 }
 
 static void note_done(struct mr_stage_witness *w, uint32_t chunk)
@@ -193,7 +226,10 @@ void mr_witness_handed(struct mr_stage_tx *s, const struct mr_ring *in, const st
                        uint32_t sent)
 {
     struct mr_stage_witness *w = s->stage.witness;
-    for (uint32_t i = 0; i < sent; i++) {
+    if (w->n_taps != 0) {
+        mr_witness_show(w, MR_TAP_TX, frames, sent);
+    }
+    for (uint32_t i = 0; w->log != NULL && i < sent; i++) {
         if ((frames[i].flags & MR_FRAME_TRACE) == 0) {
             continue;
         }
@@ -241,26 +277,49 @@ static bool marked(const struct mr_stage_witness *w, const struct mr_frame *f)
 /* What dies in a driver that receives was never marked: it is received and dies at once. */
 static bool marked_now(struct mr_stage_witness *w, const struct mr_frame *f)
 {
-    uint32_t id = w->stage->kind == MR_STAGE_RX ? take(w, f) : 0;
+    uint32_t id = w->stage->kind == MR_STAGE_RX && w->trace != NULL ? take(w, f) : 0;
     if (id != 0) {
         note_received(w, f, id, 0, 0);
     }
     return id != 0;
 }
 
+static void note_died(struct mr_stage_witness *w, const struct mr_frame *f, uint32_t reason, const char *file, uint32_t line)
+{
+    struct mr_trace_record *r = add(w, mr_ticks(), MR_TRACE_DIED, f);
+    if (r != NULL) {
+        r->reason = reason;
+        r->file = file;
+        r->line = line;
+    }
+}
+
+static void refused(struct mr_witness *base, const unsigned char *data, uint32_t length, uint32_t reason, const char *file,
+                    uint32_t line)
+{
+    struct mr_stage_witness *w = MR_CONTAINER_OF(base, struct mr_stage_witness, base);
+    struct mr_frame f = {.length = (uint16_t)(length < MR_FRAME_MAX ? length : MR_FRAME_MAX)};
+    if (w->n_taps != 0) {
+        mr_witness_show_refused(w, data, length, reason, file, line);
+    }
+    uint32_t id = w->trace == NULL ? 0 : take_bytes(w, data, length);
+    if (id != 0) {
+        f.chunk = MR_TRACE_NO_CHUNK + id;
+        note_received(w, &f, id, 0, 0);
+        note_died(w, &f, reason, file, line);
+    }
+}
+
 static void died(struct mr_witness *base, const struct mr_frame *frames, uint32_t n, uint32_t reason, const char *file,
                  uint32_t line)
 {
     struct mr_stage_witness *w = MR_CONTAINER_OF(base, struct mr_stage_witness, base);
-    for (uint32_t i = 0; i < n; i++) {
-        struct mr_trace_record *r = NULL;
+    if (w->n_taps != 0) {
+        mr_witness_show_dead(w, frames, n, reason, file, line);
+    }
+    for (uint32_t i = 0; w->log != NULL && i < n; i++) {
         if (marked(w, &frames[i]) || marked_now(w, &frames[i])) {
-            r = add(w, mr_ticks(), MR_TRACE_DIED, &frames[i]);
-        }
-        if (r != NULL) {
-            r->reason = reason;
-            r->file = file;
-            r->line = line;
+            note_died(w, &frames[i], reason, file, line);
         }
     }
 }
@@ -268,5 +327,6 @@ static void died(struct mr_witness *base, const struct mr_frame *frames, uint32_
 void mr_witness_init(struct mr_stage_witness *w)
 {
     w->base.died = died;
+    w->base.refused = refused;
     w->base.copied = copied;
 }

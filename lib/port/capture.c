@@ -127,14 +127,14 @@ static uint32_t kept_of(const struct mr_capture *c, uint32_t length)
 bool mr_capture_has_room(struct mr_capture_lane *lane, uint32_t length)
 {
     const struct mr_capture *c = lane->capture;
-    return mr_byte_ring_reserve(&lane->ring, mr_capture_record_bytes(c->format, kept_of(c, length))) != NULL;
+    return mr_byte_ring_reserve(&lane->ring, mr_capture_record_bytes(c->format, kept_of(c, length), NULL)) != NULL;
 }
 
 bool mr_capture_put(struct mr_capture_lane *lane, const struct mr_capture_record *r)
 {
     const struct mr_capture *c = lane->capture;
     uint32_t kept = kept_of(c, r->length);
-    uint32_t bytes = mr_capture_record_bytes(c->format, kept);
+    uint32_t bytes = mr_capture_record_bytes(c->format, kept, r->comment);
     unsigned char *at = mr_byte_ring_reserve(&lane->ring, bytes);
     if (MR_UNLIKELY(at == NULL)) {
         return false;

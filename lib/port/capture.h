@@ -26,6 +26,7 @@
 #include <stdbool.h>
 
 #define MR_CAPTURE_LANES_MAX 64u
+#define MR_CAPTURE_COMMENT_MAX 255u
 #define MR_CAPTURE_LANE_BYTES (4u << 20) /* what a lane holds as a rule */
 
 enum mr_capture_format {
@@ -55,6 +56,7 @@ struct mr_capture_record {
     uint32_t length;           /* bytes at data; the capture's snap may keep fewer */
     uint32_t cut;              /* bytes that the frame had before and that are not there: 0 but for replayed ones */
     uint32_t interface;        /* index into setup.interfaces; pcap ignores it */
+    const char *comment;       /* pcapng: of this frame, at most MR_CAPTURE_COMMENT_MAX bytes are kept; NULL = none */
 };
 
 struct mr_capture;

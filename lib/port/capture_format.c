@@ -121,20 +121,36 @@ int mr_capture_header(struct mr_capture *c, const struct mr_capture_setup *setup
 
 /* ---- records ---- */
 
-uint32_t mr_capture_record_bytes(enum mr_capture_format format, uint32_t kept)
+static uint32_t comment_length(const char *comment)
 {
-    return format == MR_CAPTURE_PCAPNG ? ENHANCED_BEFORE + padded(kept) + ENHANCED_AFTER : PCAP_RECORD + kept;
+    return (uint32_t)strnlen(comment, MR_CAPTURE_COMMENT_MAX);
+}
+
+/* An option with its head, and the one that ends options. */
+static uint32_t options_bytes(const char *comment)
+{
+    return comment == NULL ? 0 : 4 + padded(comment_length(comment)) + 4;
+}
+
+uint32_t mr_capture_record_bytes(enum mr_capture_format format, uint32_t kept, const char *comment)
+{
+    return format == MR_CAPTURE_PCAPNG ? ENHANCED_BEFORE + padded(kept) + options_bytes(comment) + ENHANCED_AFTER
+                                       : PCAP_RECORD + kept;
 }
 
 static void write_enhanced(unsigned char *at, const struct mr_capture_record *r, uint32_t kept, uint32_t original)
 {
-    uint32_t bytes = mr_capture_record_bytes(MR_CAPTURE_PCAPNG, kept);
+    uint32_t bytes = mr_capture_record_bytes(MR_CAPTURE_PCAPNG, kept, r->comment);
+    uint32_t options = ENHANCED_BEFORE + padded(kept);
     uint32_t head[ENHANCED_BEFORE / 4] = {BLOCK_ENHANCED,   bytes, r->interface, (uint32_t)(r->ns >> 32),
                                           (uint32_t)r->ns, kept,  original};
-    memset(at + bytes - 2 * sizeof(uint32_t), 0, sizeof(uint32_t)); // the padding; what else it hits is written now
+    memset(at + options - sizeof(uint32_t), 0, sizeof(uint32_t)); // the padding; what else it hits is written now
     memcpy(at, head, sizeof head);
-    put_u32(at + bytes - sizeof(uint32_t), bytes);
     memcpy(at + ENHANCED_BEFORE, r->data, kept);
+    if (r->comment != NULL) {
+        put_u32(put_option(at + options, OPTION_COMMENT, r->comment, comment_length(r->comment)), 0);
+    }
+    put_u32(at + bytes - sizeof(uint32_t), bytes);
 }
 
 void mr_capture_record_write(enum mr_capture_format format, unsigned char *at, const struct mr_capture_record *r,
@@ -153,6 +169,8 @@ void mr_capture_record_write(enum mr_capture_format format, unsigned char *at, c
 
 uint32_t mr_capture_record_read(enum mr_capture_format format, const unsigned char *at, uint32_t *kept)
 {
+    uint32_t bytes;
     memcpy(kept, at + (format == MR_CAPTURE_PCAPNG ? 20 : 8), sizeof *kept);
-    return mr_capture_record_bytes(format, *kept);
+    memcpy(&bytes, at + 4, sizeof bytes); // pcapng: the block's
+    return format == MR_CAPTURE_PCAPNG ? bytes : PCAP_RECORD + *kept;
 }

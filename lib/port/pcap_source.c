@@ -109,7 +109,7 @@ uint32_t mr_pcap_rx_burst(struct mr_rxq *q, struct mr_frame *frames, uint32_t n)
         if (MR_LIKELY(reason == GOOD)) {
             fill(s, &frames[made++], chunk, &r, at + used + sizeof r);
         } else {
-            mr_count(&q->drops[reason], 1);
+            mr_rxq_refuse(q, at + used + sizeof r, r.there, reason);
         }
         note_taken(s, &r);
         bytes += r.there;

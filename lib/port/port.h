@@ -84,6 +84,18 @@ static inline void mr_queue_drop(uint64_t *drops, struct mr_witness *w, const st
     mr_tell_died_at(w, frame, 1, reason, file, line);
 }
 
+/* mr_rxq_refuse: the same of a frame that has no chunk yet. */
+#define mr_rxq_refuse(q, data, length, reason) mr_queue_refuse((q), (data), (length), (reason), __FILE__, __LINE__)
+
+static inline void mr_queue_refuse(struct mr_rxq *q, const unsigned char *data, uint32_t length, uint32_t reason,
+                                   const char *file, uint32_t line)
+{
+    mr_count(&q->drops[reason], 1);
+    if (MR_UNLIKELY(q->witness != NULL)) {
+        q->witness->refused(q->witness, data, length, reason, file, line);
+    }
+}
+
 /* A loss outside the engine, by the kernel's or device's own name. `within`: name of the counter that already contains
  * these frames (never add both), or NULL. `is_loss` false: an event worth knowing that lost no frame. */
 struct mr_outside {

@@ -337,7 +337,8 @@ Test(trace, stopped)
     cr_assert_eq(pipe(ends), 0);
     struct mr_run_options options = {.trace_frames = 10000, .stop_fd = &ends[0], .started = stop_twice, .arg = &ends[1]};
     struct traced t = run("engine: { layout: pipeline, cores: [0, 1] }\n" ONE_WAY("", "forward"), options);
-    cr_assert_eq(check_all(&t), 10000);
+    long long made = number(json_object_get(t.report, "totals"), "made_frames"); // as many as came in that time
+    cr_assert_eq(check_all(&t), made < 10000 ? made : 10000);
     size_t i;
     json_t *life;
     json_array_foreach (t.trace, i, life) {
