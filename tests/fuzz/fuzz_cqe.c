@@ -78,7 +78,7 @@ static void make_pool(struct world *w)
     for (uint32_t i = 0; i < CHUNKS; i++) {
         uint32_t chunk = chunk_at(i);
         mr_pool_free(&w->pool, &chunk, 1);
-        ASAN_POISON_MEMORY_REGION(memory + chunk * MR_CACHE_LINE, MR_CHUNK_BUF); // nobody's in this driver
+        ASAN_POISON_MEMORY_REGION(memory + chunk * MR_CACHE_LINE, MR_CHUNK_META); // nobody's in this driver
     }
 }
 
@@ -287,16 +287,30 @@ static void free_frames(struct world *w, uint32_t n)
     }
 }
 
+/* What lies behind a frame is not its sender's to change. */
+static uint64_t behind(const struct mr_frame *f)
+{
+    uint32_t room = stride_of(f->chunk) - f->offset - f->length;
+    uint64_t bytes = 0;
+    memcpy(&bytes, mr_frame_data(memory, f) + f->length, room < sizeof bytes ? room : sizeof bytes);
+    return bytes;
+}
+
 static void send_frames(struct world *w, uint32_t n)
 {
+    uint64_t before[CHUNKS];
     struct mr_frame burst[CHUNKS];
     n = fuzz_least(n, w->n_frames);
     memcpy(burst, w->frames + w->n_frames - n, n * sizeof *burst);
     for (uint32_t i = 0; i < n; i++) {
         pass_on(w, burst[i].chunk, WORKER, SENT);
+        before[i] = behind(&burst[i]);
     }
     uint32_t taken = mr_uring_tx_burst(&w->tx.q, burst, n);
     FUZZ_CHECK(taken <= n, "%u of %u", taken, n);
+    for (uint32_t i = 0; i < n; i++) {
+        FUZZ_CHECK(behind(&burst[i]) == before[i], "written behind %u bytes", burst[i].length);
+    }
     w->n_frames -= n;
     for (uint32_t i = taken; i < n; i++) {
         pass_on(w, burst[i].chunk, SENT, WORKER);

@@ -1,5 +1,5 @@
 /* fuzz_frame.c: frames of any length and content through every work function there is, alone and in chains, with nothing
- * but the frame and its headroom to be touched: the rest of the memory is poisoned, in builds with AddressSanitizer.
+ * but the frame, its headroom and its own words to be touched: the rest of the memory is poisoned, in builds with AddressSanitizer.
  * Frames are first grown and cut at both ends, as a function of a user's would.
  *
  * Held to: every frame leaves by an output of its path or dies of a reason that exists, once; a copy has the bytes of
@@ -35,7 +35,7 @@ static void make_pool(struct bench *t)
         uint32_t chunk = i < SMALL ? POOL + i * SMALL_LINES : POOL_BIG + (i - SMALL) * BIG_LINES;
         uint32_t bytes = i < SMALL ? p->small_bytes : p->big_bytes;
         mr_pool_free(p, &chunk, 1);
-        ASAN_UNPOISON_MEMORY_REGION(memory + chunk * MR_CACHE_LINE + MR_CHUNK_BUF, bytes - MR_CHUNK_BUF);
+        ASAN_UNPOISON_MEMORY_REGION(memory + chunk * MR_CACHE_LINE + MR_CHUNK_META, bytes - MR_CHUNK_META);
     }
 }
 
@@ -121,7 +121,7 @@ static void make_frame(struct bench *t, struct fuzz *f, uint32_t i)
     reshape(frame, f);
     reshape(frame, f);
     ASAN_POISON_MEMORY_REGION(chunk, MR_CHUNK_BIG_STRIDE);
-    ASAN_UNPOISON_MEMORY_REGION(chunk + MR_CHUNK_BUF, frame->offset + frame->length - MR_CHUNK_BUF);
+    ASAN_UNPOISON_MEMORY_REGION(chunk + MR_CHUNK_META, frame->offset + frame->length - MR_CHUNK_META);
 }
 
 static bool is_output(const struct bench *t, uint8_t port)
