@@ -29,15 +29,15 @@ static const char help[] =
     "inside is counted as stopped: exit code 130. 1: failed; 2: usage or configuration; 3: the machine cannot.\n"
     "SIGUSR1 prints where every frame and chunk is, and nothing stops for it.\n";
 
-/* One line, written over each second: short enough for 80 columns. */
+/* One line, written over each second: short enough for 80 columns while all is well. */
 static void live_line(const struct mr_interval *now, void *arg)
 {
     (void)arg;
     fprintf(stderr,
-            "\r%4.0f s  in %.1f  out %.1f kpps  drops %" PRIu64 "  outside %" PRIu64 "  p50 %.1f  p99 %.1f us\033[K",
+            "\r%4.0f s  in %.1f  out %.1f kpps  drops %" PRIu64 "  outside %" PRIu64 "  p50 %.1f  p99 %.1f us%s%s\033[K",
             now->seconds, (double)(now->rx_frames + now->made_frames) / now->period / 1e3,
             (double)now->tx_frames / now->period / 1e3, now->drops, now->outside, (double)now->p50_ns / 1e3,
-            (double)now->p99_ns / 1e3);
+            (double)now->p99_ns / 1e3, now->trouble[0] == 0 ? "" : "  ", now->trouble);
 }
 
 static void tell_event(const struct mr_event *event, void *arg)

@@ -32,6 +32,7 @@ enum mr_uring_receive { MR_RECEIVE_AUX, MR_RECEIVE_PLAIN };
 enum mr_pcap_format { MR_PCAP_AUTO, MR_PCAP_US, MR_PCAP_NS, MR_PCAP_NG }; /* auto | pcap | pcap-ns | pcapng */
 enum mr_replay { MR_REPLAY_FLAT_OUT, MR_REPLAY_RECORDED };
 enum mr_cut { MR_CUT_SEND, MR_CUT_DROP };
+enum mr_require { MR_REQUIRE_DEVICE, MR_REQUIRE_UP };
 enum mr_batch_mode { MR_BATCH_NATURAL };
 
 /* Frame sizes of a source: `64`, `64..1518`, `imix` (7 × 64, 4 × 594, 1 × 1518). */
@@ -47,6 +48,8 @@ struct mr_port_config {
     char driver[MR_NAME_MAX];
     char device[256];
     uint32_t queues; /* receiving and sending queues, 1 … 16 */
+    bool reopen;     /* a device that went away is opened again when it comes back */
+    enum mr_require require; /* of the device at the start: to be there, or up with a carrier */
     /* uring */
     enum mr_offload offload;
     enum mr_uring_receive receive; /* aux: RECVMSG with aux data, keeps VLAN tags; plain: RECV, loses them, cheaper */

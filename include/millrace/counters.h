@@ -18,9 +18,10 @@
     X(no_chunk, "no free chunk for a copy; raise memory.chunks")                                                       \
     X(tx_full, "output full and when_full: drop")                                                                      \
     X(mtu, "longer than the sending device's MTU")                                                                     \
-    X(link_down, "sending device is down")                                                                             \
-    X(device_gone, "sending device is gone")                                                                           \
-    X(tx_refused, "sending device or its queue refused the frame (no buffer or no carrier)")                           \
+    X(link_down, "sending device is down; ip link set it up")                                                          \
+    X(no_carrier, "sending device has no carrier; plug in its cable, or bring its peer up")                            \
+    X(device_gone, "sending device is gone; reopen: yes on its port takes it again when it comes back")                \
+    X(tx_refused, "sending device or its queue refused the frame: no buffer, or the peer would not have it")           \
     X(tx_error, "the kernel refused to send for another reason")                                                       \
     X(no_offload, "the sending port cannot carry this frame's partial checksum or segments")                           \
     X(cut, "cut by the capture that it was read from, and the port has cut: drop")                                      \

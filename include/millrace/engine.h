@@ -25,6 +25,7 @@ struct mr_interval {
     uint64_t rx_frames, tx_frames, made_frames, drops; /* in this interval */
     uint64_t outside;     /* lost outside the engine, by the kernel's counters, in this interval */
     uint64_t p50_ns, p99_ns; /* latency of the frames sent in this interval; 0 without any */
+    char trouble[96];     /* what is wrong with devices at its end: "left: no carrier since 3 s"; empty = nothing */
 };
 
 /* The first frame that died of a reason at a stage, or another thing that a person should know; told within
@@ -33,9 +34,11 @@ struct mr_event {
     double seconds;    /* since the start */
     char port[MR_NAME_MAX]; /* empty when it concerns none */
     char stage[48];    /* as in plan and report: rx:left.0; empty when it concerns none */
-    const char *what;  /* the drop reason's word, or "stuck", "balance", "no_answer" */
+    const char *what;  /* the drop reason's word, or "stuck", "balance", "no_answer", or of a device: "up", "down", "no-carrier",
+                          "gone", "recreated", "flapped", "renamed", "mtu", "xdp" */
     const char *text;  /* what it means, and the fix; good as long as the engine lives */
     char detail[256];  /* behind text, when that is not the same each time */
+    int64_t frames;    /* dropped by it, known at the end of the episode or of the run; -1 = it drops none by its nature */
 };
 
 /* One stage in a balance. */
@@ -93,10 +96,11 @@ extern "C" {
 /* mr_engine_create: plan and build. cfg must have passed mr_config_check and stay alive until destroy. */
 int mr_engine_create(const struct mr_config *cfg, struct mr_engine **out, struct mr_error *err);
 
-/* mr_engine_run: run and drain, once per engine. 0 = done, 130 = stopped by a second signal, 1 = the drain gave up after
- * 2 s without progress and what was left is counted as stopped, a core did not come back for 5 s (2 s after a second signal)
- * from, say, a work function that never returns, and was left behind with what it holds, or a balance did not hold (all:
- * the report is there, ended_by says which end it was); -errno with err filled = did not start or failed. */
+/* mr_engine_run: run and drain, once per engine, in the network namespace of the create. 0 = done, 130 = stopped by a
+ * second signal, 1 = the drain gave up after 2 s without progress and what was left is counted as stopped, a core did not
+ * come back for 5 s (2 s after a second signal) from, say, a work function that never returns, and was left behind with what
+ * it holds, every receiving device went away, or a balance did not hold (all: the report is there, ended_by says which end it
+ * was); -errno with err filled = did not start or failed. */
 int mr_engine_run(struct mr_engine *e, const struct mr_run_options *options, struct mr_error *err);
 
 /* mr_engine_ask_balance: have options->balance called, within milliseconds, while the engine runs. Any thread, or a

@@ -4,6 +4,7 @@
  * Nothing is allocated after this.
  */
 #include "lib/engine/area.h"
+#include "lib/engine/link.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -222,6 +223,7 @@ int mr_engine_build(struct mr_engine *e, struct mr_error *err)
     lay(e, &areas);
     join_cores(e);
     rc = mr_wire_ports(e, err);
+    rc = rc < 0 ? rc : mr_links_open(e, err);
     rc = rc < 0 ? rc : mr_wire_stages(e, err);
     return rc < 0 ? rc : mr_taps_open(e, err);
 }
@@ -230,6 +232,7 @@ void mr_engine_unbuild(struct mr_engine *e)
 {
     if (e->arena.base != NULL) {
         mr_witness_free(e);
+        mr_links_close(e);
         mr_unwire_works(e);
         mr_unwire_ports(e);
 #ifdef MR_POOL_DEBUG

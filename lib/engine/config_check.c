@@ -139,6 +139,20 @@ static int check_device(const struct mr_check *c, uint32_t i)
     return 0;
 }
 
+/* What a device does after it was opened concerns ports with one. */
+static int check_device_keys(const struct mr_check *c, uint32_t i)
+{
+    const struct mr_port_config *port = &c->cfg->ports[i];
+    const struct mr_key *key;
+    char path[MR_CHECK_PATH];
+    for (uint32_t k = 0; (key = mr_key_at(k)) != NULL && !mr_driver_find(port->driver)->caps.needs_device; k++) {
+        if (key->of_device && mr_config_given(c->cfg, mr_check_path(path, "ports", i, key->name))) {
+            return mr_check_fail(c, path, "is for ports with an interface, driver %s has none; remove it", port->driver);
+        }
+    }
+    return 0;
+}
+
 static int check_buffers(const struct mr_check *c, uint32_t i)
 {
     struct mr_port_config *port = &c->cfg->ports[i];
@@ -169,6 +183,7 @@ int mr_check_ports(const struct mr_check *c)
         rc = rc < 0 ? rc : check_driver(c, i);
         rc = rc < 0 ? rc : check_foreign(c, i);
         rc = rc < 0 ? rc : check_device(c, i);
+        rc = rc < 0 ? rc : check_device_keys(c, i);
         rc = rc < 0 ? rc : check_buffers(c, i);
     }
     return rc;

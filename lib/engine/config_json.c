@@ -1,17 +1,23 @@
 /* config_json.c: the resolved configuration in its own words: JSON is YAML, so it can be loaded again. */
 #include "lib/engine/config_schema.h"
 #include "lib/engine/plan.h"
+#include "lib/port/port.h"
 
 #include <string.h>
 
 /* What is not written out, as it could not be loaded again: another driver's keys, empty names, a source's keys of a port
- * that makes no frames, a sink's of one that writes none, and big_buffers where the port has no use for them. */
+ * that makes no frames, a sink's of one that writes none, an interface's where there is none, and big_buffers where the port
+ * has no use for them. */
 static bool is_left_out(const struct mr_key *key, const void *base, const char *driver)
 {
     if (!mr_key_serves(key, driver)) {
         return true;
     }
     if (key->type == MR_KEY_TEXT && ((const char *)base)[key->at] == 0) {
+        return true;
+    }
+    const struct mr_driver *used = key->of_device ? mr_driver_find(driver) : NULL;
+    if (used != NULL && !used->caps.needs_device) {
         return true;
     }
     if (key->of_source && !((const struct mr_port_config *)base)->source) {

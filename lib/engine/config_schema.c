@@ -14,6 +14,7 @@ static const char *const receive_words[] = {"aux", "plain", NULL};
 static const char *const format_words[] = {"auto", "pcap", "pcap-ns", "pcapng", NULL};
 static const char *const replay_words[] = {"flat-out", "recorded", NULL};
 static const char *const cut_words[] = {"send", "drop", NULL};
+static const char *const require_words[] = {"device", "up", NULL};
 static const char *const batch_words[] = {"natural", NULL};
 static const char *const stride_words[] = {"2496", "2048", "4096", NULL};
 
@@ -21,6 +22,7 @@ static const char *const stride_words[] = {"2496", "2048", "4096", NULL};
 #define M(f)                        .section = MR_KEY_MEMORY, .at = offsetof(struct mr_config, f)
 #define B(f)                        .section = MR_KEY_BATCHER, .at = offsetof(struct mr_config, f)
 #define P(f)                        .section = MR_KEY_PORT, .at = offsetof(struct mr_port_config, f)
+#define D(f)                        P(f), .of_device = true
 #define U(f)                        P(f), .driver = "uring"
 #define S(f)                        P(f), .driver = "memory"
 #define G(f)                        S(f), .of_source = true
@@ -57,6 +59,8 @@ static const struct mr_key table[] = {
     {.name = "driver", P(driver), TEXT(MR_NAME_MAX - 1)},
     {.name = "device", P(device), TEXT(255)},
     {.name = "queues", P(queues), NUMBER("1", 1, 16)},
+    {.name = "reopen", D(reopen), FLAG("no")},
+    {.name = "require", D(require), WORD("device", require_words)},
 
     {.name = "offload", U(offload), WORD("none", offload_words)},
     {.name = "receive", U(receive), WORD("aux", receive_words)},

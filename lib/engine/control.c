@@ -113,7 +113,7 @@ int mr_engine_run(struct mr_engine *e, const struct mr_run_options *options, str
     struct mr_watch w = {.signal_fd = -1};
     int rc = e->ran ? mr_error_set(err, MR_FAULT_RUN, EALREADY, "an engine runs once; create another one") : 0;
     if (rc == 0) {
-        rc = mr_watch_open(&w, options, err);
+        rc = mr_watch_open(&w, e, options, err);
     }
     if (rc == 0 && options->trace_frames != 0) {
         rc = mr_trace_arm(e, options->trace_frames, options->trace_filter, err);
@@ -134,6 +134,7 @@ int mr_engine_run(struct mr_engine *e, const struct mr_run_options *options, str
     if (rc == 0) {
         e->start_ns = mr_now_ns();
         mr_check_open(e, &w);
+        mr_links_start(e);
         if (options->started != NULL) {
             options->started(options->arg);
         }
@@ -142,6 +143,7 @@ int mr_engine_run(struct mr_engine *e, const struct mr_run_options *options, str
         if (options->linger_ns != 0) {
             mr_linger(e, &w);
         }
+        mr_links_end(e);
         mr_drain(e, &w);
         e->end_ns = mr_now_ns();
         mr_engine_look_for_events(e, e->end_ns);
@@ -150,6 +152,8 @@ int mr_engine_run(struct mr_engine *e, const struct mr_run_options *options, str
     mr_stuck_join(e, &w);
     if (rc == 0) {
         mr_engine_settle(e);
+        mr_links_settle(e);
+        mr_engine_finish_events(e);
         mr_taps_stop(e);
         rc = e->exit_code;
     }

@@ -75,6 +75,8 @@ struct mr_engine {
     struct mr_checks checks;
     struct mr_balance_stage *balance_stages; /* plan->n_stages; control */
     uint32_t balance_asked;        /* by any thread; control takes it back */
+    uint32_t events_not_kept;      /* told, and more than there is room for */
+    struct mr_links *links;        /* link.h */
     void (*on_event)(const struct mr_event *event, void *arg);
     void *on_event_arg;
 };
@@ -94,10 +96,12 @@ void mr_engine_totals(struct mr_engine *e, struct mr_totals *t);
 /* mr_engine_latency: merge all TX stages' histograms (unit: 16 ticks) into zeroed ones; either may be NULL. */
 void mr_engine_latency(struct mr_engine *e, struct mr_histogram *all, struct mr_histogram *undisturbed);
 
-/* mr_engine_look_for_events: tell and keep what is new. mr_engine_note: tell and keep this; port and stage "" = none. */
+/* mr_engine_look_for_events: tell and keep what is new. mr_engine_note: tell and keep this; port and stage "" = none.
+ * Returns its place in events, -1 = not kept. mr_engine_finish_events: what each drop reason came to. */
 void mr_engine_look_for_events(struct mr_engine *e, uint64_t now_ns);
-void mr_engine_note(struct mr_engine *e, uint64_t now_ns, const char *port, const char *stage, const char *what,
-                    const char *format, ...) __attribute__((format(printf, 6, 7)));
+int mr_engine_note(struct mr_engine *e, uint64_t now_ns, const char *port, const char *stage, const char *what,
+                   const char *format, ...) __attribute__((format(printf, 6, 7)));
+void mr_engine_finish_events(struct mr_engine *e);
 
 /* mr_engine_settle: after all cores have ended: count what was left inside, close the ports, take all chunks home. */
 void mr_engine_settle(struct mr_engine *e);

@@ -1,4 +1,5 @@
-/* events.c: what a person should know while it happens: the first frame that dies of a reason, at a stage. */
+/* events.c: what a person should know while it happens: the first frame that dies of a reason, at a stage; and what
+ * link_watch.c tells of devices. */
 #include "lib/engine/contract.h"
 #include "lib/engine/report_parts.h"
 
@@ -7,10 +8,11 @@
 
 MR_STATIC_ASSERT(MR_DROP_ENGINE_COUNT <= 32, "a bit for each reason");
 
-/* Dropped because it was asked for, or because the end had come. */
+/* Dropped because it was asked for, because the end had come, or by a device whose own event says so. */
 static bool expected(uint32_t reason)
 {
-    return reason == MR_DROP_work_drop || reason == MR_DROP_stopped;
+    return reason == MR_DROP_work_drop || reason == MR_DROP_stopped || reason == MR_DROP_link_down ||
+           reason == MR_DROP_no_carrier || reason == MR_DROP_device_gone;
 }
 
 static const char *port_of(const struct mr_engine *e, const struct mr_stage *s)
@@ -31,8 +33,8 @@ static void look_for_breach(struct mr_engine *e, uint32_t index, uint64_t now_ns
 }
 
 /* What does not fit the table any more is told all the same. */
-void mr_engine_note(struct mr_engine *e, uint64_t now_ns, const char *port, const char *stage, const char *what,
-                    const char *format, ...)
+int mr_engine_note(struct mr_engine *e, uint64_t now_ns, const char *port, const char *stage, const char *what,
+                   const char *format, ...)
 {
     struct mr_event surplus;
     struct mr_event *event = e->n_events < MR_EVENTS_MAX ? &e->events[e->n_events++] : &surplus;
@@ -43,10 +45,32 @@ void mr_engine_note(struct mr_engine *e, uint64_t now_ns, const char *port, cons
     event->seconds = (double)(now_ns - e->start_ns) / 1e9;
     event->what = what;
     event->text = event->detail;
+    event->frames = -1;
     snprintf(event->stage, sizeof event->stage, "%s", stage);
     snprintf(event->port, sizeof event->port, "%s", port);
     if (e->on_event != NULL) {
         e->on_event(event, e->on_event_arg);
+    }
+    e->events_not_kept += event == &surplus;
+    return event == &surplus ? -1 : (int)(event - e->events);
+}
+
+static void finish(struct mr_engine *e, struct mr_event *event)
+{
+    for (uint32_t i = 0; i < e->plan->n_stages; i++) {
+        const struct mr_stage *s = e->stages[i];
+        for (uint32_t r = 0; r < MR_DROP_ENGINE_COUNT && strcmp(s->plan->name, event->stage) == 0; r++) {
+            if (event->what == mr_drop_word(r)) {
+                event->frames = (int64_t)mr_counted(&s->counters.drops[r]);
+            }
+        }
+    }
+}
+
+void mr_engine_finish_events(struct mr_engine *e)
+{
+    for (uint32_t i = 0; i < e->n_events; i++) {
+        finish(e, &e->events[i]);
     }
 }
 
@@ -66,15 +90,20 @@ void mr_engine_look_for_events(struct mr_engine *e, uint64_t now_ns)
     }
 }
 
+static json_t *text_or_null(const char *text)
+{
+    return text[0] == 0 ? json_null() : json_string(text);
+}
+
 json_t *mr_report_events(const struct mr_engine *e)
 {
     json_t *list = json_array();
     for (uint32_t i = 0; i < e->n_events; i++) {
         const struct mr_event *event = &e->events[i];
-        json_t *port = event->port[0] == 0 ? json_null() : json_string(event->port);
-        json_t *stage = event->stage[0] == 0 ? json_null() : json_string(event->stage);
-        json_array_append_new(list, json_pack("{s:f, s:o, s:o, s:s, s:s}", "seconds", event->seconds, "port", port,
-                                              "stage", stage, "what", event->what, "text", event->text));
+        json_t *frames = event->frames < 0 ? json_null() : json_integer(event->frames);
+        json_array_append_new(list, json_pack("{s:f, s:o, s:o, s:s, s:s, s:o}", "seconds", event->seconds, "port",
+                                              text_or_null(event->port), "stage", text_or_null(event->stage), "what",
+                                              event->what, "text", event->text, "frames", frames));
     }
     return list;
 }

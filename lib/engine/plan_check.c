@@ -105,12 +105,27 @@ static int check_node(struct mr_plan *p, uint32_t port, struct mr_error *err)
     return 0;
 }
 
+/* require: up, and it is not. */
+static int check_up(const struct mr_plan *p, uint32_t port, const struct mr_link *link, struct mr_error *err)
+{
+    char key[40];
+    if (p->config->ports[port].require != MR_REQUIRE_UP || (link->up && link->carrier)) {
+        return 0;
+    }
+    snprintf(key, sizeof key, "ports[%u].require", port);
+    return link->up ? mr_plan_fail(p, key, err, "up, but %s has no carrier; bring its peer up or plug in its cable, or "
+                                   "require: device", link->name)
+                    : mr_plan_fail(p, key, err, "up, but %s is down; ip link set %s up, or require: device", link->name,
+                                   link->name);
+}
+
 static int look_at(struct mr_plan *p, uint32_t port, struct mr_error *err)
 {
     struct mr_plan_port *planned = &p->ports[port];
     struct mr_link_offloads offloads;
     struct mr_link link;
     int rc = find_link(p, port, &link, err);
+    rc = rc < 0 ? rc : check_up(p, port, &link, err);
     if (rc < 0) {
         return rc;
     }

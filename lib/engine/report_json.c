@@ -272,6 +272,7 @@ static json_t *intervals_json(const struct mr_engine *e)
         mr_json_put(o, "outside", in->outside);
         json_object_set_new(o, "p50_ns", count_or_null(in->p50_ns != 0, in->p50_ns));
         json_object_set_new(o, "p99_ns", count_or_null(in->p99_ns != 0, in->p99_ns));
+        json_object_set_new(o, "trouble", in->trouble[0] == 0 ? json_null() : json_string(in->trouble));
         json_array_append_new(list, o);
     }
     return list;
@@ -295,6 +296,7 @@ json_t *mr_report_json(struct mr_engine *e, int argc, char **argv)
                         e->first_frame_ns == 0 ? json_null() : json_real(seconds_of(e->create_ns, e->first_frame_ns)));
     json_object_set_new(r, "ended_by", json_string(e->ended_by));
     json_object_set_new(r, "events", mr_report_events(e));
+    mr_json_put(r, "events_not_kept", e->events_not_kept);
     json_object_set_new(r, "ports", mr_report_ports(e));
     json_object_set_new(r, "stages", mr_report_stages(e));
     json_object_set_new(r, "cores", mr_report_cores(e));

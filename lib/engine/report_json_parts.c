@@ -1,4 +1,5 @@
 /* report_json_parts.c: ports, stages and cores of the report. Every number is read from the counter that counted it. */
+#include "lib/engine/link.h"
 #include "lib/engine/report_parts.h"
 
 #include <stdio.h>
@@ -77,13 +78,14 @@ static void put_outside(const struct mr_outsides *o, json_t *to)
 static json_t *port_json(const struct mr_engine *e, uint32_t number)
 {
     const struct mr_port *port = e->ports[number];
-    const char *device = port->config->device;
+    const char *device = mr_links_device(e, number);
     json_t *own = e->port_reports[number];
     json_t *o =
         json_pack("{s:s, s:s, s:s, s:o, s:o, s:i, s:i}", "name", port->config->name, "driver", port->driver->name,
-                  "mode", port->mode, "device", device[0] == 0 ? json_null() : json_string(device), "node",
+                  "mode", port->mode, "device", device == NULL ? json_null() : json_string(device), "node",
                   port->node < 0 ? json_null() : json_integer(port->node), "rx_queues", (int)port->n_rxq, "tx_queues",
                   (int)port->n_txq);
+    json_object_set_new(o, "state", mr_links_json(e, number));
     put_queues(port, o);
     put_syscalls(e, port, o);
     put_outside(&e->outsides[number], o);

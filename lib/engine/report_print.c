@@ -121,6 +121,32 @@ static void print_ports(const struct printer *p, const json_t *r)
     }
 }
 
+/* What became of devices, where anything did. */
+static void print_states(const struct printer *p, const json_t *r)
+{
+    size_t i, k;
+    json_t *port, *then;
+    bool any = false;
+    json_array_foreach ((json_t *)get(r, "ports"), i, port) {
+        const json_t *state = get(port, "state");
+        if (json_array_size(get(state, "history")) == 0) {
+            continue;
+        }
+        if (!any) {
+            head(p, "device states, at seconds since the start (frames lost to them)");
+        }
+        any = true;
+        fprintf(p->out, "%-16s  %s:", text(port, "name"), text(state, "now"));
+        json_array_foreach ((json_t *)get(state, "history"), k, then) {
+            fprintf(p->out, "%s %s %.1f", k == 0 ? "" : ",", text(then, "state"), real(then, "seconds"));
+            if (number(then, "frames") != 0) {
+                fprintf(p->out, " (%s)", count(then, "frames").text);
+            }
+        }
+        fputc('\n', p->out);
+    }
+}
+
 static void print_works(const struct printer *p, const json_t *stage)
 {
     size_t i;
@@ -360,6 +386,7 @@ void mr_report_print(const json_t *report, FILE *out, bool colour)
     mr_trace_print(get(report, "trace"), number(report, "trace_lost"), out, colour);
     print_head(&p, report);
     print_ports(&p, report);
+    print_states(&p, report);
     print_stages(&p, report);
     print_cores(&p, report);
     print_drops(&p, report);

@@ -115,6 +115,7 @@ struct mr_stage_tx {
     uint32_t burst;
     uint32_t n_in, next_in;
     struct mr_ring **in;
+    uint32_t link;             /* enum mr_link_state that poll is for */
     bool measures;             /* latency */
     bool ticks_rise;           /* one receiving queue feeds each ring: equal ends mean equal ticks between */
     uint32_t n_runs;
@@ -129,5 +130,18 @@ void mr_stage_tx_init(struct mr_stage_tx *s);
 
 /* mr_stage_tx_finish: after the last pass, on the stage's core: latency and chunks that are still noted. */
 void mr_stage_tx_finish(struct mr_stage_tx *s, uint64_t now);
+
+/* mr_stage_tx_poll: while the device is up. mr_stage_tx_settle: record the latencies that are noted. mr_stage_tx_reclaim:
+ * chunks whose sends are over go home. */
+uint32_t mr_stage_tx_poll(struct mr_stage *stage, uint64_t now);
+void mr_stage_tx_settle(struct mr_stage_tx *s, uint64_t now);
+void mr_stage_tx_reclaim(struct mr_stage_tx *s);
+
+/* stage_link.c: what becomes of the device, as control tells it: in housekeeping. */
+void mr_stage_rx_follow(struct mr_stage_rx *s);
+void mr_stage_tx_follow(struct mr_stage_tx *s, uint64_t now);
+
+/* mr_stage_tx_count_refused: at the end, with no control to ask: what was refused and not yet judged. */
+void mr_stage_tx_count_refused(struct mr_stage_tx *s);
 
 #endif

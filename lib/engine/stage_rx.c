@@ -38,15 +38,20 @@ static bool rx_quiesce(struct mr_stage *stage)
 {
     struct mr_stage_rx *s = MR_CONTAINER_OF(stage, struct mr_stage_rx, stage);
     if (!s->off) {
-        s->off = s->q->port->driver->rx_quiesce(s->q);
+        s->off = s->q->halted != 0 || s->q->port->driver->rx_quiesce(s->q);
     }
     return s->off;
 }
 
 static void rx_tick(struct mr_stage *stage, uint64_t now)
 {
+    struct mr_stage_rx *s = MR_CONTAINER_OF(stage, struct mr_stage_rx, stage);
+    bool gone = mr_load_acquire(&s->q->port->link) == MR_LINK_GONE;
     (void)now;
     mr_pool_gather_side(stage->core->pool);
+    if (MR_UNLIKELY(gone != (s->q->halted != 0))) {
+        mr_stage_rx_follow(s);
+    }
 }
 
 static uint64_t rx_holding(struct mr_stage *stage)

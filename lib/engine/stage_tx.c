@@ -17,7 +17,7 @@ static bool disturbed(const struct mr_stage_tx *s, uint32_t tick)
     return false;
 }
 
-static void settle(struct mr_stage_tx *s, uint64_t now)
+void mr_stage_tx_settle(struct mr_stage_tx *s, uint64_t now)
 {
     uint32_t tick = (uint32_t)(now >> MR_TICK_SHIFT);
     for (uint32_t i = 0; i < s->n_runs; i++) {
@@ -34,7 +34,7 @@ static void note_run(struct mr_stage_tx *s, uint32_t tick, uint32_t n)
         return;
     }
     if (MR_UNLIKELY(s->n_runs == MR_LATENCY_RUNS)) {
-        settle(s, mr_ticks());
+        mr_stage_tx_settle(s, mr_ticks());
     }
     s->runs[s->n_runs++] = (struct mr_latency_run){tick, n};
 }
@@ -61,7 +61,7 @@ static void send_home(struct mr_stage_tx *s, const struct mr_frame *frames, uint
     mr_recycle_put(s->recycle, chunks, n);
 }
 
-static void reclaim(struct mr_stage_tx *s)
+void mr_stage_tx_reclaim(struct mr_stage_tx *s)
 {
     uint32_t chunks[MR_BATCH_MAX];
     uint32_t n;
@@ -103,13 +103,13 @@ static uint32_t send_from(struct mr_stage_tx *s, struct mr_ring *in)
     return sent;
 }
 
-static uint32_t tx_poll(struct mr_stage *stage, uint64_t now)
+uint32_t mr_stage_tx_poll(struct mr_stage *stage, uint64_t now)
 {
     struct mr_stage_tx *s = MR_CONTAINER_OF(stage, struct mr_stage_tx, stage);
     uint32_t moved = 0;
     stage->blocked = 0;
     if (s->n_runs != 0) {
-        settle(s, now);
+        mr_stage_tx_settle(s, now);
     }
     s->q->now = now;
     for (uint32_t i = 0; i < s->n_in; i++) {
@@ -117,7 +117,7 @@ static uint32_t tx_poll(struct mr_stage *stage, uint64_t now)
         s->next_in = s->next_in + 1 == s->n_in ? 0 : s->next_in + 1;
     }
     if (s->reclaim != NULL && s->q->held != 0) {
-        reclaim(s);
+        mr_stage_tx_reclaim(s);
     }
     mr_count(&stage->counters.polls, 1);
     if (moved != 0) {
@@ -130,16 +130,21 @@ static uint32_t tx_poll(struct mr_stage *stage, uint64_t now)
 
 void mr_stage_tx_finish(struct mr_stage_tx *s, uint64_t now)
 {
-    settle(s, now);
+    mr_stage_tx_settle(s, now);
     if (s->reclaim != NULL) {
-        reclaim(s);
+        mr_stage_tx_reclaim(s);
     }
+    mr_stage_tx_count_refused(s);
 }
 
-static void nothing(struct mr_stage *stage, uint64_t now)
+static void tx_tick(struct mr_stage *stage, uint64_t now)
 {
-    (void)stage;
-    (void)now;
+    struct mr_stage_tx *s = MR_CONTAINER_OF(stage, struct mr_stage_tx, stage);
+    uint32_t link = mr_load_acquire(&s->q->port->link);
+    bool halting = (link == MR_LINK_GONE) != (s->q->halted != 0);
+    if (MR_UNLIKELY(link != s->link || halting || s->q->refused != s->q->counted)) {
+        mr_stage_tx_follow(s, now);
+    }
 }
 
 static bool always_quiet(struct mr_stage *stage)
@@ -160,8 +165,8 @@ static uint64_t tx_holding(struct mr_stage *stage)
 
 void mr_stage_tx_init(struct mr_stage_tx *s)
 {
-    s->stage.poll = tx_poll;
-    s->stage.tick = nothing;
+    s->stage.poll = mr_stage_tx_poll;
+    s->stage.tick = tx_tick;
     s->stage.quiesce = always_quiet;
     s->stage.holding = tx_holding;
 }

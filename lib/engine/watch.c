@@ -13,9 +13,9 @@
 
 /* ---- opening and closing ---- */
 
-int mr_watch_open(struct mr_watch *w, const struct mr_run_options *options, struct mr_error *err)
+int mr_watch_open(struct mr_watch *w, struct mr_engine *e, const struct mr_run_options *options, struct mr_error *err)
 {
-    *w = (struct mr_watch){.options = options, .signal_fd = -1};
+    *w = (struct mr_watch){.engine = e, .options = options, .signal_fd = -1};
     w->latency = calloc(1, sizeof *w->latency);
     w->latency_before = calloc(1, sizeof *w->latency_before);
     if (w->latency == NULL || w->latency_before == NULL) {
@@ -78,6 +78,7 @@ static void note_interval(struct mr_engine *e, struct mr_watch *w, uint64_t now)
     uint64_t unit = 1u << MR_TICK_SHIFT;
     in.p50_ns = mr_ticks_to_ns(e->clock, mr_histogram_quantile(w->latency, 0.50) * unit);
     in.p99_ns = mr_ticks_to_ns(e->clock, mr_histogram_quantile(w->latency, 0.99) * unit);
+    mr_links_trouble(e, now, in.trouble, sizeof in.trouble);
     w->before = t;
     if (e->n_intervals < MR_INTERVALS_MAX) {
         e->intervals[e->n_intervals++] = in;
@@ -116,14 +117,16 @@ static void hear(struct mr_watch *w, const struct pollfd *fds)
 
 void mr_watch_listen(struct mr_watch *w, uint64_t ns)
 {
-    struct pollfd fds[2] = {{.fd = w->signal_fd, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
+    struct pollfd fds[3] = {{.fd = w->signal_fd, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
     struct timespec t = {(time_t)(ns / 1000000000ull), (long)(ns % 1000000000ull)};
     if (w->options->stop_fd != NULL && w->asked < 2) {
         fds[1].fd = *w->options->stop_fd;
     }
-    if (ppoll(fds, 2, &t, NULL) > 0) {
+    fds[2] = (struct pollfd){.fd = mr_links_fd(w->engine), .events = POLLIN};
+    if (ppoll(fds, 3, &t, NULL) > 0) {
         hear(w, fds);
     }
+    mr_links_look(w->engine, mr_now_ns());
 }
 
 static uint64_t earliest(uint64_t a, uint64_t b)
@@ -137,7 +140,8 @@ uint32_t mr_rx_left(const struct mr_engine *e, bool sources_only)
     for (uint32_t p = 0; p < e->config->n_ports; p++) {
         bool counts = !sources_only || !e->ports[p]->driver->caps.needs_device;
         for (uint32_t q = 0; counts && q < e->ports[p]->n_rxq; q++) {
-            left += mr_load_acquire(&e->ports[p]->rxq[q]->ended) == 0;
+            bool gone = mr_links_gone(e, p);
+            left += gone ? mr_links_may_return(e, p) : mr_load_acquire(&e->ports[p]->rxq[q]->ended) == 0;
         }
     }
     return left;
@@ -160,6 +164,18 @@ static bool nothing_more(const struct mr_engine *e, const struct mr_watch *w)
     return mr_rx_left(e, sources_only) == 0 && (!sources_only || has_source(e));
 }
 
+static bool all_gone(const struct mr_engine *e)
+{
+    bool any = false;
+    for (uint32_t p = 0; p < e->config->n_ports; p++) {
+        any |= e->ports[p]->n_rxq != 0 && mr_links_gone(e, p);
+        if (e->ports[p]->n_rxq != 0 && !mr_links_gone(e, p)) {
+            return false;
+        }
+    }
+    return any;
+}
+
 static const char *why_end(const struct mr_engine *e, const struct mr_watch *w, uint64_t now, uint64_t end)
 {
     if (w->asked != 0) {
@@ -168,7 +184,7 @@ static const char *why_end(const struct mr_engine *e, const struct mr_watch *w, 
     if (now >= end) {
         return "time";
     }
-    return nothing_more(e, w) ? "sources ended" : NULL;
+    return !nothing_more(e, w) ? NULL : all_gone(e) ? "every receiving device is gone" : "sources ended";
 }
 
 void mr_watch(struct mr_engine *e, struct mr_watch *w)
@@ -189,6 +205,7 @@ void mr_watch(struct mr_engine *e, struct mr_watch *w)
         const char *why = why_end(e, w, now, end);
         if (why != NULL) {
             snprintf(e->ended_by, sizeof e->ended_by, "%s", why);
+            e->exit_code = w->asked == 0 && now < end && all_gone(e) ? MR_FAULT_RUN : e->exit_code;
             return;
         }
         uint64_t next = earliest(earliest(w->next_second, end), now + earliest(LATE_NS, mr_check_due(w, now)));

@@ -2,7 +2,7 @@
 #ifndef MILLRACE_ENGINE_WATCH_H
 #define MILLRACE_ENGINE_WATCH_H
 
-#include "lib/engine/engine_parts.h"
+#include "lib/engine/link.h"
 
 #include <signal.h>
 
@@ -27,6 +27,7 @@ struct mr_silence {
 };
 
 struct mr_watch {
+    struct mr_engine *engine;
     const struct mr_run_options *options;
     int signal_fd;
     sigset_t old_mask;
@@ -41,13 +42,14 @@ struct mr_watch {
 };
 
 /* watch.c. mr_watch_open blocks the signals it takes, before any core starts. mr_watch_listen: wait so long, or until
- * somebody asks. mr_watch: until somebody asks, the time is over, or nothing more can come. */
-int mr_watch_open(struct mr_watch *w, const struct mr_run_options *options, struct mr_error *err);
+ * somebody asks or a device changes; then look after the devices. mr_watch: until somebody asks, the time is over, or nothing more can come. */
+int mr_watch_open(struct mr_watch *w, struct mr_engine *e, const struct mr_run_options *options, struct mr_error *err);
 void mr_watch_close(struct mr_watch *w);
 void mr_watch_listen(struct mr_watch *w, uint64_t ns);
 void mr_watch(struct mr_engine *e, struct mr_watch *w);
 
-/* mr_rx_left: receiving queues that may still deliver, all or those that are sources. */
+/* mr_rx_left: receiving queues that may still deliver, all or those that are sources; one whose device is gone only if it
+ * may come back. */
 uint32_t mr_rx_left(const struct mr_engine *e, bool sources_only);
 
 /* drain.c */

@@ -10,9 +10,17 @@
  *      queue_attach is part of it  runs once, before the first burst
  *   K  rx_burst, tx_burst, reclaim, doorbell          the hot four; nothing else runs meanwhile
  *   K  rx_quiesce                 after RX off, called in housekeeping until it says true: nothing more will come in
+ *
+ *   the device went away (port->link is MR_LINK_GONE), while all other ports run on:
+ *   K  rx_halt, tx_halt           in housekeeping until true: the core lets go of the device, chunks are home again
+ *   C  close(port)                once all queues have halted: sockets and devices
+ *   C  reopen(port)               the device is back and the port has reopen: yes: opens what open opened
+ *   K  rx_resume, tx_resume       in housekeeping once port->link is another again: the queue goes on
+ *
  *   K  detach(io, deadline)       before the thread ends: waits (bounded) for sends under way
  *   C  stats                      at any time: losses outside the engine
- *   C  close(port)                after all cores have ended: sockets and devices; queues and counters stay readable
+ *   C  close(port)                after all cores have ended: sockets and devices; queues and counters stay readable. Of
+ *                                 a port that was closed already it does nothing
  *   C  chunks_back(port)          then: what kernel or device still held
  *   C  destroy(port), io_destroy  memory; destroy closes first what is still open
  *
@@ -35,6 +43,10 @@
 struct mr_driver;
 struct mr_port;
 
+/* What control knows of a port's device. Written by control, read by cores in housekeeping: never on a frame's way. A
+ * port that is not up sends nothing: what would leave by it dies under the reason of its state. */
+enum mr_link_state { MR_LINK_UP, MR_LINK_DOWN, MR_LINK_NO_CARRIER, MR_LINK_GONE };
+
 /* What the queues of one driver on one core share. A driver embeds it first in its own struct. */
 struct mr_io {
     const struct mr_driver *driver;
@@ -56,7 +68,8 @@ struct mr_rxq {
     uint64_t made;            /* of a source: frames it made (then frames and bytes stay 0) */
     uint32_t held;            /* chunks the kernel or device holds to receive into */
     uint32_t ready;           /* frames received and not yet handed out by rx_burst: in flight */
-    uint32_t ended;           /* 1: this queue will never deliver again; written by the core, read by control */
+    uint32_t ended;           /* 1: this queue will not deliver again, unless reopened; written by the core, read by control */
+    uint32_t halted;          /* 1: rx_halt is done and rx_resume is not; written by the core, read by control */
 };
 
 /* One sending queue. A driver embeds it first in its own struct. */
@@ -67,7 +80,13 @@ struct mr_txq {
     struct mr_witness *witness; /* NULL: nobody asks where a frame died */
     uint32_t queue;
     uint32_t held;            /* chunks handed to the kernel or device and not yet reclaimed: tx_burst += , reclaim -= */
-    uint32_t in_flight;       /* of those, frames not yet counted as sent or dropped */
+    uint32_t in_flight;       /* frames taken by tx_burst and not yet counted as sent or dropped */
+    uint32_t halted;          /* 1: tx_halt is done and tx_resume is not; written by the core, read by control */
+    uint32_t refused;         /* frames ever refused without a cause. The driver leaves them in in_flight; control looks at
+                                 the device, and the stage counts them. Written by the core, read by control */
+    uint32_t judged;          /* of refused: those whose cause control knows; written by control */
+    uint32_t verdict;         /* that cause, a drop reason; written by control before judged, once counted has come up */
+    uint32_t counted;         /* of judged: those counted as dropped; written by the core, read by control */
     uint64_t now;             /* set by the stage before each tx_burst: TSC of the pass (sinks measure with it) */
     uint64_t frames, bytes;   /* sent: completed without an error; written by the core */
 };
@@ -122,6 +141,8 @@ struct mr_port {
     struct mr_rxq *rxq[MR_QUEUES_MAX]; /* made by open */
     struct mr_txq *txq[MR_QUEUES_MAX];
     void *state;                 /* the driver's own, per port */
+    int ifindex;                 /* of the device: filled by open and reopen; 0 = it is none of the kernel's */
+    uint32_t link;               /* enum mr_link_state; written by control, read by cores */
 };
 
 /* What the engine decided for a port, given to open. Index = queue; a port that does not receive (send) has n_rxq
@@ -136,6 +157,14 @@ struct mr_port_setup {
     struct mr_port *const *ports; /* all ports of the engine, those opened so far non-NULL, ordered by number */
     uint32_t n_ports;
 };
+
+/* mr_txq_refused: the device would not take a frame and does not say why. A witness is told what is known by now. */
+static inline void mr_txq_refused(struct mr_txq *q, const struct mr_frame *frame)
+{
+    bool up = mr_load_acquire(&q->port->link) == MR_LINK_UP;
+    mr_store_release(&q->refused, q->refused + 1);
+    mr_tell_died(q->witness, frame, 1, up ? MR_DROP_tx_refused : MR_DROP_no_carrier);
+}
 
 /* How many queues of a driver one core has, and how large their tables must be: for io_create. */
 struct mr_io_setup {
@@ -184,6 +213,13 @@ struct mr_driver {
      * but for passes whose time is being split). Returns completions seen. Required with io_create. */
     uint32_t (*doorbell)(struct mr_io *io, uint32_t what);
     bool (*rx_quiesce)(struct mr_rxq *q);
+    /* Of drivers with a device; NULL = theirs cannot go away. rx_halt: what was received is still handed out first. The
+     * resumes: 0 or -errno. reopen: may fail, and is tried again; what it opened until then is closed. */
+    bool (*rx_halt)(struct mr_rxq *q);
+    bool (*tx_halt)(struct mr_txq *q);
+    int (*reopen)(struct mr_port *port, struct mr_error *err);
+    int (*rx_resume)(struct mr_rxq *q);
+    int (*tx_resume)(struct mr_txq *q);
     void (*detach)(struct mr_io *io, uint64_t deadline_ns); /* may be NULL */
     void (*stats)(struct mr_port *port, struct mr_outsides *out); /* cumulative since open */
     void (*close)(struct mr_port *port);

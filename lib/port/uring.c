@@ -125,10 +125,11 @@ static void close_fd(int *fd)
     }
 }
 
-static void close_port(struct mr_port *port)
+void mr_uring_close(struct mr_port *port)
 {
     for (uint32_t i = 0; i < MR_QUEUES_MAX; i++) {
         if (port->rxq[i] != NULL) {
+            mr_uring_read_statistics(rxq_of(port, i));
             close_fd(&rxq_of(port, i)->fd);
         }
         if (port->txq[i] != NULL) {
@@ -139,7 +140,7 @@ static void close_port(struct mr_port *port)
 
 static void destroy(struct mr_port *port)
 {
-    close_port(port);
+    mr_uring_close(port);
     for (uint32_t i = 0; i < MR_QUEUES_MAX; i++) {
         if (port->rxq[i] != NULL) {
             mr_uring_rx_fini(rxq_of(port, i));
@@ -190,7 +191,7 @@ static uint32_t chunks_back(struct mr_port *port, uint32_t *chunks, uint32_t n)
 /* ---- telling ---- */
 
 struct sums {
-    uint64_t tp_packets, tp_drops, left, undescribed, no_buffers, cq_full, other, overflows, retagged, copied_small, bad;
+    uint64_t tp_packets, tp_drops, left, undescribed, no_buffers, cq_full, other, overflows, retagged, copied_small, bad, taken_back;
 };
 
 /* Queues of a port on one core share its ring, and what is counted there. */
@@ -219,6 +220,7 @@ static struct sums sum(const struct mr_port *port)
         s.overflows += first_of_ring(port, i) ? mr_counted(&q->uring->cq_overflows) : 0;
         s.retagged += mr_counted(&q->retagged);
         s.copied_small += mr_counted(&q->copied_small);
+        s.taken_back += mr_counted(&q->taken_back);
         s.bad += mr_counted(&q->bad_completions);
     }
     for (uint32_t i = 0; i < port->n_txq; i++) {
@@ -242,6 +244,7 @@ static void stats(struct mr_port *port, struct mr_outsides *out)
         mr_outside_add(out, "rearms_cq_full", s.cq_full, NULL, false);
         mr_outside_add(out, "rearms_other", s.other, NULL, false);
         mr_outside_add(out, "cq_overflows", s.overflows, NULL, false);
+        mr_outside_add(out, "chunks_taken_back", s.taken_back, NULL, false);
     }
     if (s.bad != 0) {
         mr_outside_add(out, "bad_completions", s.bad, NULL, true);
@@ -299,9 +302,14 @@ const struct mr_driver mr_driver_uring = {
     .reclaim = mr_uring_reclaim,
     .doorbell = mr_uring_doorbell,
     .rx_quiesce = mr_uring_rx_quiesce,
+    .rx_halt = mr_uring_rx_halt,
+    .tx_halt = mr_uring_tx_halt,
+    .reopen = mr_uring_reopen,
+    .rx_resume = mr_uring_rx_resume,
+    .tx_resume = mr_uring_tx_resume,
     .detach = mr_uring_detach,
     .stats = stats,
-    .close = close_port,
+    .close = mr_uring_close,
     .chunks_back = chunks_back,
     .destroy = destroy,
     .report = report,

@@ -6,6 +6,7 @@
  *   uring_ring.c    one io_uring per core: made by control, enabled and polled by the core
  *   uring_rx.c      multishot receive into chunks of the pool
  *   uring_tx.c      a SEND per frame
+ *   uring_halt.c    a device that goes away, and one that comes back
  *
  * A ring is entered at most once a pass, by the doorbell, and only when there is something to hand over or the kernel
  * has raised its flag (IORING_SETUP_TASKRUN_FLAG) that something waits; an idle pass costs no system call.
@@ -70,6 +71,7 @@ struct mr_uring_rxq {
     uint64_t retagged;       /* frames whose VLAN tag was put back */
     uint64_t copied_small;   /* offload: super: frames moved into a small chunk */
     uint64_t left_in_socket; /* accepted by the socket, never received */
+    uint64_t taken_back;     /* chunks that were posted when the device went away */
     uint64_t undescribed;    /* accepted, then thrown away: a virtio_net_hdr has no word for the frame's offload */
     uint64_t bad_completions; /* not followed: no request or posted buffer of ours answers to them */
     int last_error;          /* behind rearms_other, errno */
@@ -136,7 +138,7 @@ void mr_uring_read_statistics(struct mr_uring_rxq *q);
 /* uring_rx.c */
 int mr_uring_rx_init(struct mr_uring_rxq *q, const struct mr_port_config *c, int node);
 void mr_uring_rx_fini(struct mr_uring_rxq *q);
-int mr_uring_rx_attach(struct mr_uring_rxq *q);      /* on the core: buffer group, chunks */
+int mr_uring_rx_attach(struct mr_uring_rxq *q);      /* on the core: buffer group, chunks; again after a halt */
 void mr_uring_rx_arm(struct mr_uring_rxq *q);        /* when it is due */
 void mr_uring_rx_complete(struct mr_uring_rxq *q, int result, uint32_t flags);
 uint32_t mr_uring_rx_burst(struct mr_rxq *rxq, struct mr_frame *frames, uint32_t n);
@@ -147,6 +149,16 @@ uint32_t mr_uring_rx_chunks_back(struct mr_uring_rxq *q, uint32_t *chunks, uint3
 uint32_t mr_uring_tx_burst(struct mr_txq *txq, const struct mr_frame *frames, uint32_t n);
 uint32_t mr_uring_reclaim(struct mr_txq *txq, uint32_t *chunks, uint32_t n);
 void mr_uring_tx_complete(struct mr_uring_txq *q, uint64_t user_data, int result);
+
+/* uring_halt.c */
+bool mr_uring_rx_halt(struct mr_rxq *rxq);
+bool mr_uring_tx_halt(struct mr_txq *txq);
+int mr_uring_reopen(struct mr_port *port, struct mr_error *err);
+int mr_uring_rx_resume(struct mr_rxq *rxq);
+int mr_uring_tx_resume(struct mr_txq *txq);
+
+/* uring.c: sockets; statistics are read before they go. */
+void mr_uring_close(struct mr_port *port);
 
 /* uring_probe.c */
 int mr_uring_probe(struct mr_probe *probe);

@@ -86,6 +86,8 @@ static uint32_t post(struct mr_uring_rxq *q)
 int mr_uring_rx_attach(struct mr_uring_rxq *q)
 {
     struct io_uring_buf_reg reg = {.ring_addr = (uintptr_t)q->ring, .ring_entries = q->n, .bgid = (uint16_t)q->index};
+    io_uring_buf_ring_init(q->ring);
+    q->n_free = 0;
     for (uint32_t i = 0; i < q->n; i++) {
         q->chunk_of[i] = MR_URING_NO_CHUNK;
         q->free[q->n_free++] = (uint16_t)(q->n - 1 - i);

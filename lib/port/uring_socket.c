@@ -116,6 +116,7 @@ int mr_uring_device(struct mr_uring_port *p, struct mr_error *err)
         return fail(p->port, err, -rc, "cannot be looked at", mr_error_remedy(rc));
     }
     p->ifindex = link.index;
+    p->port->ifindex = link.index;
     snprintf(request.ifr_name, sizeof request.ifr_name, "%.15s", link.name);
     int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
     if (fd < 0) {

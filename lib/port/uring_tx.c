@@ -72,7 +72,7 @@ uint32_t mr_uring_reclaim(struct mr_txq *txq, uint32_t *chunks, uint32_t n)
     return n;
 }
 
-/* What the errors of a packet socket mean was seen on veth devices that were too narrow, down, deleted and full. */
+/* What the errors of a packet socket mean was seen on veth devices that were too narrow, down and deleted. */
 static enum mr_drop reason_of(struct mr_uring_txq *q, int error)
 {
     switch (error) {
@@ -83,15 +83,14 @@ static enum mr_drop reason_of(struct mr_uring_txq *q, int error)
     case ENXIO:
     case ENODEV:
         return MR_DROP_device_gone;
-    case ENOBUFS:
-        return MR_DROP_tx_refused;
     default:
         __atomic_store_n(&q->last_error, error, __ATOMIC_RELAXED);
         return MR_DROP_tx_error;
     }
 }
 
-/* A send that a stop cancelled stays in in_flight: that is how the engine finds and counts it. */
+/* A send that a stop cancelled stays in in_flight: that is how the engine finds and counts it. So does one that ended in
+ * ENOBUFS, which a full queue says and a lost carrier too: control looks which it was. */
 void mr_uring_tx_complete(struct mr_uring_txq *q, uint64_t user_data, int result)
 {
     if (MR_UNLIKELY(q->n_done == q->q.held)) {
@@ -106,7 +105,9 @@ void mr_uring_tx_complete(struct mr_uring_txq *q, uint64_t user_data, int result
         return;
     }
     struct mr_frame f = {.chunk = (uint32_t)user_data, .length = user_data >> 32 & 0xffff};
-    if (result != -ECANCELED) {
+    if (result == -ENOBUFS) {
+        mr_txq_refused(&q->q, &f);
+    } else if (result != -ECANCELED) {
         q->q.in_flight--;
         mr_txq_drop(&q->q, &f, reason_of(q, (int)-(uint32_t)result));
     } else {

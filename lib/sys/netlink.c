@@ -28,51 +28,12 @@ struct links {
     uint32_t n, max;
 };
 
-static void read_attribute(struct mr_link *l, const struct rtattr *a)
-{
-    const void *data = RTA_DATA(a);
-    size_t bytes = RTA_PAYLOAD(a);
-    struct rtnl_link_stats64 s = {0};
-    switch (a->rta_type) {
-    case IFLA_IFNAME:
-        snprintf(l->name, sizeof l->name, "%.*s", (int)bytes, (const char *)data);
-        break;
-    case IFLA_ADDRESS:
-        memcpy(l->mac, data, bytes < sizeof l->mac ? bytes : sizeof l->mac);
-        break;
-    case IFLA_MTU:
-        memcpy(&l->mtu, data, sizeof l->mtu);
-        break;
-    case IFLA_NUM_RX_QUEUES:
-        memcpy(&l->rx_queues, data, sizeof l->rx_queues);
-        break;
-    case IFLA_NUM_TX_QUEUES:
-        memcpy(&l->tx_queues, data, sizeof l->tx_queues);
-        break;
-    case IFLA_STATS64:
-        memcpy(&s, data, bytes < sizeof s ? bytes : sizeof s);
-        l->rx_packets = s.rx_packets, l->tx_packets = s.tx_packets;
-        l->rx_bytes = s.rx_bytes, l->tx_bytes = s.tx_bytes;
-        l->rx_dropped = s.rx_dropped, l->tx_dropped = s.tx_dropped;
-        l->rx_errors = s.rx_errors, l->tx_errors = s.tx_errors;
-        break;
-    }
-}
-
 static void read_link(void *arg, const struct nlmsghdr *h)
 {
-    const struct ifinfomsg *info = NLMSG_DATA(h);
     struct links *links = arg;
-    if (h->nlmsg_type != RTM_NEWLINK || links->n == links->max) {
-        return;
-    }
-    struct mr_link *l = &links->at[links->n++];
-    *l = (struct mr_link){.index = info->ifi_index,
-                          .up = (info->ifi_flags & IFF_UP) != 0,
-                          .carrier = (info->ifi_flags & IFF_LOWER_UP) != 0};
-    int left = (int)IFLA_PAYLOAD(h);
-    for (const struct rtattr *a = IFLA_RTA(info); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
-        read_attribute(l, a);
+    bool moved;
+    if (h->nlmsg_type == RTM_NEWLINK && links->n < links->max && mr_rtnl_link(h, &links->at[links->n], &moved)) {
+        links->n++;
     }
 }
 

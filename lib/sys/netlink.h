@@ -21,6 +21,8 @@ struct mr_link {
     bool up;      /* administratively */
     bool carrier; /* IFF_LOWER_UP */
     uint32_t rx_queues, tx_queues; /* 0 = not told */
+    uint32_t carrier_downs;        /* how often the carrier was lost, ever */
+    uint32_t xdp_id;               /* of the XDP program on it, 0 = none */
     /* IFLA_STATS64, the kernel's names */
     uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_dropped, tx_dropped, rx_errors, tx_errors;
 };

@@ -66,7 +66,7 @@ static int read_error(struct mr_rtnl_answer *answer, const struct nlmsghdr *h)
 /* 1 = more is to come, 0 = done, or -errno. */
 static int read_messages(struct mr_rtnl_answer *answer, const void *reply, ssize_t bytes)
 {
-    size_t left = (size_t)bytes;
+    int left = (int)bytes; // NLMSG_NEXT may take it below 0
     for (const struct nlmsghdr *h = reply; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
         if (h->nlmsg_type == NLMSG_ERROR) {
             return read_error(answer, h);

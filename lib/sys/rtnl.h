@@ -1,4 +1,4 @@
-/* rtnl.h: a question to rtnetlink and its answer. For netlink.c only.
+/* rtnl.h: a question to rtnetlink and its answer. For netlink.c and link_news.c only.
  *
  * A request is built piece by piece in memory of the caller's; attributes nest by open and close. Nothing checks the
  * room: the largest request, a veth pair, takes 200 bytes.
@@ -7,6 +7,7 @@
 #define MILLRACE_SYS_RTNL_H
 
 #include <linux/rtnetlink.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,5 +35,10 @@ void mr_rtnl_u32(struct mr_rtnl_request *r, uint16_t type, uint32_t value);
 
 /* mr_rtnl_ask: send, and read to the acknowledgement or the end of the dump. 0 or -errno. */
 int mr_rtnl_ask(const struct mr_rtnl_request *r, struct mr_rtnl_answer *answer);
+
+/* mr_rtnl_link: what a message about an interface says, into a cleared link; moved: and that it goes to another network
+ * namespace. Attributes shorter than what they should hold are passed over. false: no such message. rtnl_link.c */
+struct mr_link;
+bool mr_rtnl_link(const struct nlmsghdr *h, struct mr_link *link, bool *moved);
 
 #endif

@@ -1,5 +1,6 @@
 /* jsonget FILE PATH…: print the values at paths of a JSON document, one a line: `jsonget r.json totals.rx_frames ports.left.mode`.
- * A step into an array is an index, or the `name` of one of its objects. Exit 1 when a value is not there. */
+ * A step into an array is an index, or the `name` of one of its objects; where names have dots, / parts the steps instead:
+ * stages/tx:right.0/drops. Exit 1 when a value is not there. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,8 @@ static json_t *element(json_t *array, const char *step)
 
 static json_t *follow(json_t *at, char *path)
 {
-    for (char *step = strtok(path, "."); step != NULL && at != NULL; step = strtok(NULL, ".")) {
+    const char *between = strchr(path, '/') != NULL ? "/" : ".";
+    for (char *step = strtok(path, between); step != NULL && at != NULL; step = strtok(NULL, between)) {
         at = json_is_array(at) ? element(at, step) : json_object_get(at, step);
     }
     return at;

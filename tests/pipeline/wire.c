@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,11 +26,12 @@ static int usage(void)
     fprintf(stderr, "usage: wire tcp-serve PORT | tcp-send ADDR PORT BYTES | send DEV FRAMES |\n"
                     "       wire sizes NS/DEV NS/DEV [TAGS] |\n"
                     "       wire flow NS/DEV NS/DEV FRAMES [KPPS] |\n"
+                    "       wire lossy NS/DEV NS/DEV MS [WINDOW [MIN..MAX]] |\n"
                     "       wire frames NS/DEV NS/DEV [FRAMES [WINDOW [MIN..MAX [VLAN]]]]\n");
     return 2;
 }
 
-static int frames(int argc, char **argv)
+static int frames(int argc, char **argv, bool lossy)
 {
     struct wire_frames job = {argv[2], argv[3], .frames = 1000, .window = 64, .min_bytes = 60, .max_bytes = 60};
     if (argc > 4) {
@@ -44,7 +46,7 @@ static int frames(int argc, char **argv)
     if (argc > 7) {
         job.vlan = (uint32_t)strtoul(argv[7], NULL, 10);
     }
-    return wire_frames(&job);
+    return lossy ? wire_lossy(&job, job.frames) : wire_frames(&job);
 }
 
 static int flow(int argc, char **argv)
@@ -65,7 +67,10 @@ int main(int argc, char **argv)
         return wire_tcp_send(argv[2], argv[3], strtoull(argv[4], NULL, 10));
     }
     if (strcmp(verb, "frames") == 0 && argc >= 4 && argc <= 8) {
-        return frames(argc, argv);
+        return frames(argc, argv, false);
+    }
+    if (strcmp(verb, "lossy") == 0 && argc >= 5 && argc <= 7) {
+        return frames(argc, argv, true);
     }
     if (strcmp(verb, "flow") == 0 && (argc == 5 || argc == 6)) {
         return flow(argc, argv);

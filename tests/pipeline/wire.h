@@ -13,6 +13,9 @@
  *                                      of what was sent came; JSON
  *   wire sizes NS/DEV NS/DEV [TAGS]    one frame of each length that may make trouble, 0 to 65,535 bytes, with so many
  *                                      802.1Q tags: how many the kernel refused to send, what came, and the longest; JSON
+ *   wire lossy NS/DEV NS/DEV MS [WINDOW [SIZES]]
+ *                                      numbered frames for so long, or until SIGTERM, with a window, through what loses
+ *                                      frames, goes down, or is deleted and made again. Wrong: altered or twice; JSON
  *   wire send DEV FRAMES               as many frames as fast as the device takes them, for load
  *
  * Exit codes: 0 all came as it was sent · 1 not so · 2 usage · 3 the system refused.
@@ -40,8 +43,9 @@ struct wire_head {
     uint32_t sequence;
 } __attribute__((packed));
 
-/* wire_make: frame `sequence` of a flow, of the job's sizes; its length. wire_open: a packet socket on "NS/DEV".
+/* wire_enter: into the namespace of "NS/DEV"; returns DEV. wire_make: frame `sequence` of a flow, of the job's sizes; its length. wire_open: a packet socket on "NS/DEV".
  * wire_show: the sink shows itself once, so that a switch between knows where it is. */
+const char *wire_enter(const char *where);
 uint32_t wire_make(unsigned char *frame, const struct wire_frames *job, uint32_t flow, uint32_t sequence);
 int wire_open(const char *where);
 void wire_show(int fd);
@@ -49,6 +53,7 @@ void wire_show(int fd);
 int wire_tcp_serve(const char *port);
 int wire_tcp_send(const char *address, const char *port, uint64_t bytes);
 int wire_frames(const struct wire_frames *job);
+int wire_lossy(const struct wire_frames *job, uint32_t ms);
 int wire_flow(const struct wire_frames *job, uint32_t kpps);
 int wire_sizes(const char *from, const char *to, uint32_t tags);
 int wire_send(const char *device, uint32_t frames);

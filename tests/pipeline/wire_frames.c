@@ -42,8 +42,7 @@ static int open_socket(const char *device)
     return fd;
 }
 
-/* A socket belongs to the namespace it was made in, wherever its process goes afterwards. */
-int wire_open(const char *where)
+const char *wire_enter(const char *where)
 {
     char path[256] = "/run/netns/";
     const char *slash = strchr(where, '/');
@@ -56,7 +55,13 @@ int wire_open(const char *where)
         wire_die(where);
     }
     close(ns);
-    return open_socket(slash + 1);
+    return slash + 1;
+}
+
+/* A socket belongs to the namespace it was made in, wherever its process goes afterwards. */
+int wire_open(const char *where)
+{
+    return open_socket(wire_enter(where));
 }
 
 uint32_t wire_make(unsigned char *frame, const struct wire_frames *job, uint32_t flow, uint32_t sequence)

@@ -134,10 +134,10 @@ static void expect_printed(json_t *report, const char *words, bool there)
 Test(report, has_every_field)
 {
     json_t *r = report_of("engine: { cores: [0] }\n" IN_OUT "paths:\n  - { from: in, work: sieve, to: out }\n");
-    expect_keys(r, "", "schema millrace command host config seconds drain_seconds first_frame_seconds ended_by events ports stages "
+    expect_keys(r, "", "schema millrace command host config seconds drain_seconds first_frame_seconds ended_by events events_not_kept ports stages "
                        "cores totals chunks checks rate latency_ns cost memory intervals");
     expect_keys(r, "millrace", "version commit compiler options");
-    expect_keys(r, "ports.0", "name driver mode device node rx_queues tx_queues rx_frames rx_bytes tx_frames tx_bytes "
+    expect_keys(r, "ports.0", "name driver mode device state node rx_queues tx_queues rx_frames rx_bytes tx_frames tx_bytes "
                               "made_frames syscalls syscalls_shared_with outside outside_within events driver_report");
     expect_keys(r, "stages.0", "name kind core thread node frames bytes made_frames polls polls_with_work batch blocked drops");
     expect_keys(r, "stages.1", "name kind core thread node frames bytes made_frames polls polls_with_work batch blocked drops works");
