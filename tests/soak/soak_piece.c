@@ -281,6 +281,33 @@ static json_t *end(struct piece *p)
     return report;
 }
 
+/* All CPUs that we were given: the engine has the last one, and inherits them all; we stay on the first. */
+static uint32_t all_cpus(void)
+{
+    static cpu_set_t given;
+    uint32_t last = 0;
+    if (CPU_COUNT(&given) == 0) {
+        sched_getaffinity(0, sizeof given, &given);
+    }
+    sched_setaffinity(0, sizeof given, &given);
+    for (uint32_t i = 0; i < CPU_SETSIZE; i++) {
+        last = CPU_ISSET(i, &given) ? i : last;
+    }
+    return last;
+}
+
+static void first_cpu(uint32_t last)
+{
+    cpu_set_t set;
+    sched_getaffinity(0, sizeof set, &set);
+    for (uint32_t i = 0; i < last; i++) {
+        if (CPU_ISSET(i, &set)) {
+            mr_thread_pin(i);
+            return;
+        }
+    }
+}
+
 void soak_piece(const struct soak_options *o, json_t *doc, double seconds)
 {
     static struct piece p;
@@ -288,13 +315,13 @@ void soak_piece(const struct soak_options *o, json_t *doc, double seconds)
     uint64_t done = soak_get(doc, "frames");
     uint64_t left = o->frames > done ? o->frames - done : 0;
     p = (struct piece){.o = o, .doc = doc, .frames = left < o->piece_frames ? left : o->piece_frames};
-    p.engine.cpu = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN) - 1;
+    p.engine.cpu = all_cpus();
     soak_engine_start(&p.engine, yaml_of(&p, text, sizeof text), done, o->frames);
     if (!o->memory) {
         soak_wire_devices(&p.engine);
     }
     soak_engine_go(&p.engine);
-    mr_thread_pin(0); // not before: its cores may only have CPUs that it inherits
+    first_cpu(p.engine.cpu);
     if (!o->memory) {
         soak_wire_open(&p.wire, &p.engine, soak_random(o->seed, done));
     }
