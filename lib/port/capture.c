@@ -19,7 +19,9 @@
 
 static int fail(const struct mr_capture *c, struct mr_error *err, const char *what, int code)
 {
-    return mr_error_set(err, MR_FAULT_CONFIG, code, "%s: cannot %s: %s", c->name, what, strerror(code));
+    const char *remedy = mr_error_remedy(code);
+    return mr_error_set(err, remedy[0] != 0 ? MR_FAULT_MACHINE : MR_FAULT_CONFIG, code, "%s: cannot %s: %s%s", c->name, what,
+                        strerror(code), remedy);
 }
 
 /* Without blocking: the open of a FIFO would wait for a reader that may never come. */
@@ -72,8 +74,8 @@ static int make(struct mr_capture *c, const struct mr_capture_setup *setup, stru
     int rc = mr_capture_header(c, setup);
     rc = rc < 0 ? rc : make_lanes(c, setup);
     if (rc < 0) {
-        return mr_error_set(err, MR_FAULT_MACHINE, rc, "%s: no memory for %u lane%s of a capture: %s", c->name,
-                            setup->n_lanes, setup->n_lanes == 1 ? "" : "s", strerror(-rc));
+        return mr_error_set(err, MR_FAULT_MACHINE, rc, "%s: no memory for %u lane%s of a capture: %s%s", c->name,
+                            setup->n_lanes, setup->n_lanes == 1 ? "" : "s", strerror(-rc), mr_error_remedy(rc));
     }
     rc = mr_thread_start_anywhere(&c->thread, "mr-capture", mr_capture_main, c, err);
     c->started = rc == 0;
@@ -85,7 +87,7 @@ int mr_capture_open(const struct mr_capture_setup *setup, struct mr_capture **ou
     struct mr_capture *c = mr_node_alloc(sizeof *c, -1);
     *out = NULL;
     if (c == NULL) {
-        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "%s: no memory for a capture", setup->file);
+        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "%s: no memory for a capture; free some", setup->file);
     }
     int rc = open_file(c, setup->file, err);
     rc = rc < 0 ? rc : make(c, setup, err);

@@ -69,7 +69,7 @@ static int open_source(struct mr_port *port, const struct mr_port_setup *setup, 
 {
     struct mr_pcap_source *s = mr_node_alloc(sizeof *s, setup->rx_node[0]);
     if (s == NULL) {
-        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "port %s: no memory to read by", port->config->name);
+        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "port %s: no memory to read by; free some", port->config->name);
     }
     port->rxq[0] = &s->q;
     return mr_pcap_source_init(s, port, setup, err);
@@ -79,7 +79,7 @@ static int open_sink(struct mr_port *port, const struct mr_port_setup *setup, st
 {
     struct mr_pcap_sink *s = mr_node_alloc(sizeof *s, setup->tx_node[0]);
     if (s == NULL) {
-        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "port %s: no memory to write by", port->config->name);
+        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "port %s: no memory to write by; free some", port->config->name);
     }
     port->txq[0] = &s->q;
     return mr_pcap_sink_init(s, port, setup, err);

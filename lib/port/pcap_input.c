@@ -13,7 +13,9 @@ enum { ROOM = MR_PCAP_LONGEST + 64 };
 
 static int fail(const struct mr_pcap_input *in, struct mr_error *err, int code)
 {
-    return mr_error_set(err, MR_FAULT_CONFIG, code, "%s: cannot open it for reading: %s", in->name, strerror(code));
+    const char *remedy = mr_error_remedy(code);
+    return mr_error_set(err, remedy[0] != 0 ? MR_FAULT_MACHINE : MR_FAULT_CONFIG, code,
+                        "%s: cannot open it for reading: %s%s", in->name, strerror(code), remedy);
 }
 
 /* Without blocking: the open of a FIFO would wait for a writer. Folders can be opened, too, and not be read. */
@@ -37,7 +39,7 @@ int mr_pcap_input_open(struct mr_pcap_input *in, const char *file, const uint32_
     in->device = st.st_dev;
     in->inode = st.st_ino;
     in->buffer = malloc(MR_PCAP_BUFFER + ROOM);
-    return in->buffer != NULL ? 0 : mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "%s: no memory to read it", in->name);
+    return in->buffer != NULL ? 0 : mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "%s: no memory to read it; free some", in->name);
 }
 
 /* A FIFO that nobody has opened yet says POLLHUP, or nothing, until somebody does: the end of a pipe is only what comes
@@ -94,7 +96,7 @@ int64_t mr_pcap_input_fill(struct mr_pcap_input *in, uint32_t n)
 int mr_pcap_input_rewind(struct mr_pcap_input *in)
 {
     if (!in->regular || lseek(in->fd, 0, SEEK_SET) < 0) {
-        return -ESPIPE;
+        return in->regular ? -errno : -ESPIPE;
     }
     in->begin = in->end = 0;
     in->offset = 0;

@@ -89,8 +89,9 @@ static void fail(struct mr_pcap_reader *r)
 static bool again(struct mr_pcap_reader *r)
 {
     mr_pcap_file_end(&r->file);
-    if (mr_pcap_input_rewind(&r->file.in) < 0) {
-        snprintf(r->file.text, sizeof r->file.text, "it cannot be read again from its beginning");
+    int rc = mr_pcap_input_rewind(&r->file.in);
+    if (rc < 0) {
+        snprintf(r->file.text, sizeof r->file.text, "it cannot be read again from its beginning: %s", strerror(-rc));
         return false;
     }
     return mr_pcap_file_begin(&r->file) == 0;
@@ -154,10 +155,12 @@ int mr_pcap_reader_open(struct mr_pcap_reader *r, const struct mr_port_config *c
         return mr_error_set(err, why.fault, rc, "port %s: %s", config->name, why.text);
     }
     rc = begin_now(r, err);
-    if (rc == 0 && mr_byte_ring_init(&r->ring, RING_BYTES, node) < 0) {
-        rc = mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "port %s: no memory to read ahead", config->name);
+    if (rc < 0) {
+        return rc;
     }
-    return rc;
+    rc = mr_byte_ring_init(&r->ring, RING_BYTES, node);
+    return rc == 0 ? 0 : mr_error_set(err, MR_FAULT_MACHINE, rc, "port %s: no memory to read ahead: %s%s", config->name,
+                                      strerror(-rc), mr_error_remedy(rc));
 }
 
 int mr_pcap_reader_start(struct mr_pcap_reader *r, struct mr_error *err)

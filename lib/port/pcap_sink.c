@@ -118,7 +118,7 @@ int mr_pcap_io_create(const struct mr_io_setup *setup, struct mr_io **out, struc
     size_t bytes = sizeof(struct mr_pcap_io) + setup->n_txq * sizeof(struct mr_pcap_sink *);
     struct mr_pcap_io *p = mr_node_alloc(bytes, setup->node);
     if (p == NULL) {
-        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for the pcap ports of a core");
+        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for the pcap ports of a core; free some");
     }
     p->bytes = bytes;
     *out = &p->io;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define HUGE_DIR "/sys/kernel/mm/hugepages/hugepages-%zukB"
+#define NO_LIMIT ((int64_t)1 << 60) /* the first version of control groups writes the most pages there are, as bytes */
 #define NODE_DIR "/sys/devices/system/node/node%d"
 
 static uint64_t positive(int64_t n)
@@ -66,7 +67,7 @@ static uint64_t left_in(const struct group_files *f, const char *path)
     uint64_t cache = 0;
     int64_t limit = mr_file_number(INT64_MAX, "%s%s/%s", f->root, path, f->limit);
     int64_t usage = mr_file_number(0, "%s%s/%s", f->root, path, f->usage);
-    if (limit == INT64_MAX) {
+    if (limit > NO_LIMIT) {
         return UINT64_MAX;
     }
     mr_file_read(text, sizeof text, "%s%s/memory.stat", f->root, path);

@@ -67,7 +67,8 @@ int mr_thread_start_anywhere(pthread_t *thread, const char *name, void *(*body)(
     int rc = pthread_create(thread, NULL, body, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc != 0) {
-        return mr_error_set(err, MR_FAULT_MACHINE, rc, "cannot start thread %s: %s", kept, strerror(rc));
+        return mr_error_set(err, MR_FAULT_MACHINE, rc, "cannot start thread %s: %s%s", kept, strerror(rc),
+                            mr_error_remedy(rc));
     }
     pthread_setname_np(*thread, kept);
     return 0;

@@ -10,6 +10,7 @@
  * A site is the chain of four return addresses within the command, as a number: the same in every process of one build,
  * whatever its threads do. What is numbered is the order of calls of all threads; a child counts on from its parent.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <execinfo.h>
 #include <inttypes.h>
@@ -227,6 +228,10 @@ WRAP(char *, fgets, (char *line, int n, FILE *f), (line, n, f), NOTHING, "EIO")
 WRAP(int, fflush, (FILE *f), (f), MINUS_ONE, "ENOSPC,EIO")
 AFTER(int, fclose, (FILE *f), (f), MINUS_ONE, "ENOSPC,EIO")
 AFTER(int, close, (int fd), (fd), MINUS_ONE, "EIO,EINTR")
+WRAP(int, fstat64, (int fd, struct stat *s), (fd, s), MINUS_ONE, "EIO,EOVERFLOW")
+WRAP(off_t, lseek64, (int fd, off_t at, int from), (fd, at, from), MINUS_ONE, "ESPIPE,EINVAL")
+WRAP(FILE *, fopencookie, (void *cookie, const char *mode, cookie_io_functions_t f), (cookie, mode, f), NOTHING, "ENOMEM")
+WRAP(DIR *, opendir, (const char *path), (path), NOTHING, "EMFILE,EACCES,ENOMEM")
 WRAP(int, stat64, (const char *path, struct stat *s), (path, s), MINUS_ONE, "EACCES")
 WRAP(int, access, (const char *path, int mode), (path, mode), MINUS_ONE, "EACCES")
 
@@ -244,6 +249,7 @@ WRAP(ssize_t, recv, (int fd, void *p, size_t n, int flags), (fd, p, n, flags), M
 WRAP(int, signalfd, (int fd, const sigset_t *set, int flags), (fd, set, flags), MINUS_ONE, NEW_FD ",ENOMEM")
 WRAP(int, ppoll, (struct pollfd * fds, nfds_t n, const struct timespec *t, const sigset_t *set), (fds, n, t, set),
      MINUS_ONE, "EINTR,ENOMEM")
+WRAP(int, poll, (struct pollfd * fds, nfds_t n, int ms), (fds, n, ms), MINUS_ONE, "EINTR,ENOMEM")
 WRAP(int, nanosleep, (const struct timespec *t, struct timespec *left), (t, left), MINUS_ONE, "EINTR")
 WRAP(int, pthread_create, (pthread_t * t, const pthread_attr_t *a, void *(*body)(void *), void *arg), (t, a, body, arg),
      CODE, "EAGAIN,EINVAL,EPERM")

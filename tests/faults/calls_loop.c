@@ -252,7 +252,7 @@ static void attempt(const char *order)
     wrong = wrong == NULL ? judge(order, strrchr(order, ':') + 1, code) : wrong;
     if (wrong != NULL) {
         loop.wrong++;
-        printf("FAIL: MR_FAIL=%s: %s (exit code %d)\n  at %s", order, wrong, code, read_all("calls"));
+        printf("FAIL: MR_FAIL=%s: %s (exit code %d)\n  at %.300s\n", order, wrong, code, read_all("calls"));
         printf("%.6000s\n", read_all("err"));
         fflush(stdout);
     }
@@ -339,7 +339,7 @@ static void try_site(const struct site *s, unsigned turn)
         word(s->errnos, turn + i, error, sizeof error);
         snprintf(order, sizeof order, "%s@%s:1:%s", s->name, s->hash, error);
         attempt(order);
-        if (loop.all) {
+        if (loop.all && strcmp(error, "EINTR") != 0) { // no signal comes for ever
             snprintf(order, sizeof order, "%s@%s:1+:%s", s->name, s->hash, error);
             attempt(order);
         }

@@ -31,6 +31,15 @@ paths:
   - { from: in, work: forward, to: left }
   - { from: right, work: forward, to: out }
 END
+cat >$dir/pcap.yaml <<END
+engine: { layout: pipeline, cores: [0, 1], ring: 64, burst: 32 }
+memory: { chunks: 512 }
+ports:
+  - { name: in, driver: pcap, read: $dir/in.pcap, filter: udp, rate: 100kpps, loop: 2 }
+  - { name: out, driver: pcap, write: $dir/out.pcapng }
+paths:
+  - { from: in, work: forward, to: out }
+END
 
 # calls SCENARIO COMMAND…: and again for each of its calls.
 calls() {
@@ -42,6 +51,9 @@ calls() {
 calls drivers "$millrace" drivers
 calls plan "$millrace" plan -c $dir/memory.yaml
 calls run "$millrace" run -c $dir/memory.yaml
+sed "s|verify: yes|write: $dir/in.pcap|; s|out, driver: memory|out, driver: pcap|; s|, window: .*}|}|" $dir/memory.yaml >$dir/make.yaml
+"$millrace" run -c $dir/make.yaml --quiet 2>$dir/err || fail "cannot make a file to read"
+calls run-pcap "$millrace" run -c $dir/pcap.yaml
 calls plan-uring "$millrace" plan -c $dir/uring.yaml
 calls run-uring "$millrace" run -c $dir/uring.yaml --for 60ms
 calls lab "$millrace" lab --frames 300 --sink drop
