@@ -1,6 +1,7 @@
 # start.sh: for tests of what keeps an engine from starting; source it behind net.sh. One line, exit code 3 (or 2), and
 # nothing left behind.
 
+[ -w /proc/sys/vm/nr_hugepages ] || { echo "SKIP: limits of the machine are set here, and this is not its root"; exit 77; }
 sh -c "$no_ipv6"
 ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up || fail "cannot make the network"
 
