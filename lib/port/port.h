@@ -189,6 +189,7 @@ struct mr_caps {
     const char *syscalls;          /* per burst, for people */
     bool needs_device;             /* an interface */
     bool completes_at_return;      /* a send is complete when tx_burst returns: the stage takes the chunks itself */
+    bool waits;                    /* receives only what there are chunks for, and loses nothing by it */
     bool offloads;                 /* carries partial checksums and super-frames when asked */
     uint32_t max_queues;
     uint32_t core_files, queue_files; /* descriptors that it opens for each core, and for each queue */
