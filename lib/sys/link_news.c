@@ -40,7 +40,7 @@ void mr_link_news_parse(const void *data, size_t bytes, mr_link_news_fn tell, vo
 {
     const struct nlmsghdr *h = data;
     int left = bytes > DATAGRAM_BYTES ? DATAGRAM_BYTES : (int)bytes;
-    for (; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+    for (; mr_rtnl_whole(h, left); h = NLMSG_NEXT(h, left)) {
         if (h->nlmsg_type == RTM_NEWLINK || h->nlmsg_type == RTM_DELLINK) {
             parse_link(h, tell, arg);
         } else if (h->nlmsg_type == NLMSG_ERROR) {

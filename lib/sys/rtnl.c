@@ -54,20 +54,22 @@ static int read_error(struct mr_rtnl_answer *answer, const struct nlmsghdr *h)
 {
     const struct nlmsgerr *e = NLMSG_DATA(h);
     int left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof *e);
+    if (left < 0) {
+        return -EBADMSG;
+    }
     const struct rtattr *a = (const void *)(e + 1);
     for (; (h->nlmsg_flags & NLM_F_ACK_TLVS) != 0 && RTA_OK(a, left); a = RTA_NEXT(a, left)) {
         if (a->rta_type == NLMSGERR_ATTR_MSG) {
             snprintf(answer->said, sizeof answer->said, "%.*s", (int)RTA_PAYLOAD(a), (const char *)RTA_DATA(a));
         }
     }
-    return e->error;
+    return e->error > 0 ? -EBADMSG : e->error; // above 0 would be taken for "more is to come", and waited for
 }
 
-/* 1 = more is to come, 0 = done, or -errno. */
-static int read_messages(struct mr_rtnl_answer *answer, const void *reply, ssize_t bytes)
+int mr_rtnl_read(struct mr_rtnl_answer *answer, const void *reply, size_t bytes)
 {
     int left = (int)bytes; // NLMSG_NEXT may take it below 0
-    for (const struct nlmsghdr *h = reply; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+    for (const struct nlmsghdr *h = reply; mr_rtnl_whole(h, left); h = NLMSG_NEXT(h, left)) {
         if (h->nlmsg_type == NLMSG_ERROR) {
             return read_error(answer, h);
         }
@@ -92,7 +94,7 @@ static int exchange(int fd, const struct mr_rtnl_request *r, struct mr_rtnl_answ
         if (got < 0 && errno != EINTR) {
             return -errno;
         }
-        rc = got < 0 ? 1 : read_messages(answer, reply, got);
+        rc = got < 0 ? 1 : mr_rtnl_read(answer, reply, (size_t)got);
     }
     return rc;
 }

@@ -36,6 +36,16 @@ void mr_rtnl_u32(struct mr_rtnl_request *r, uint16_t type, uint32_t value);
 /* mr_rtnl_ask: send, and read to the acknowledgement or the end of the dump. 0 or -errno. */
 int mr_rtnl_ask(const struct mr_rtnl_request *r, struct mr_rtnl_answer *answer);
 
+/* mr_rtnl_whole: a message that ends within the `left` bytes from its header on. NLMSG_NEXT may take `left` below 0, and
+ * NLMSG_OK compares it as a length. */
+static inline bool mr_rtnl_whole(const struct nlmsghdr *h, int left)
+{
+    return left >= (int)sizeof *h && h->nlmsg_len >= sizeof *h && h->nlmsg_len <= (uint32_t)left;
+}
+
+/* mr_rtnl_read: one datagram of an answer. 1 = more is to come, 0 = done, or -errno. */
+int mr_rtnl_read(struct mr_rtnl_answer *answer, const void *reply, size_t bytes);
+
 /* mr_rtnl_link: what a message about an interface says, into a cleared link; moved: and that it goes to another network
  * namespace. Attributes shorter than what they should hold are passed over. false: no such message. rtnl_link.c */
 struct mr_link;
