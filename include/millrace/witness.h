@@ -21,8 +21,9 @@ struct mr_witness {
     /* refused: a driver that receives dropped a frame before it had a chunk: its bytes are at data. */
     void (*refused)(struct mr_witness *w, const unsigned char *data, uint32_t length, uint32_t reason, const char *file,
                     uint32_t line);
-    /* copied: a copy of `from` was made, to leave by its port; or none could be made, then copy is NULL. */
-    void (*copied)(struct mr_witness *w, const struct mr_frame *from, const struct mr_frame *copy, uint8_t port);
+    /* copied: a copy of `from` was made, to leave by its port; or none could be made (no_chunk), then copy is NULL. */
+    void (*copied)(struct mr_witness *w, const struct mr_frame *from, const struct mr_frame *copy, uint8_t port,
+                   const char *file, uint32_t line);
 };
 
 /* mr_tell_died: w may be NULL. A macro, so that file and line are the caller's. */

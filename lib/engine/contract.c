@@ -1,4 +1,5 @@
 #include "lib/engine/contract.h"
+#include "lib/engine/witness.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +57,7 @@ static bool named_before(const struct mr_frame *frames, uint32_t at)
 static void bury(struct mr_stage_work *s, const struct mr_frame *frames, uint32_t kept, uint32_t n)
 {
     mr_count(&s->stage.counters.drops[MR_DROP_work_contract], n - kept);
+    mr_tell_died(mr_witness_base(s->stage.witness), frames + kept, n - kept, MR_DROP_work_contract);
     for (uint32_t i = kept; i < n; i++) {
         if (named_before(frames, i)) {
             mr_count(&s->lost_chunks, 1);

@@ -33,14 +33,14 @@ enum mr_trace_kind {
 
 struct mr_trace_record {
     uint64_t ticks;
-    const char *file;          /* DIED */
+    const char *file;          /* DIED, COPIED, NO_COPY */
     uint32_t kind;             /* enum mr_trace_kind */
     uint32_t stage;            /* index */
     uint32_t chunk;
     uint32_t id;               /* RECEIVED: 1 … N */
     uint32_t other;            /* COPIED: chunk */
     uint32_t ring_in, ring_out; /* index or MR_TRACE_NO_RING */
-    uint32_t line;             /* DIED */
+    uint32_t line;             /* as file */
     uint32_t reason;           /* DIED */
     uint32_t tick;             /* RECEIVED: mr_frame.tick */
     uint16_t batch, position;  /* position: from 0 */

@@ -104,12 +104,22 @@ static void worked(const struct gathering *g, json_t *step, const struct mr_trac
     put_ring(g->e, step, "to", r->ring_out);
 }
 
+static void put_place(json_t *step, const char *reason, const struct mr_trace_record *r)
+{
+    json_object_set_new(step, "reason", json_string(reason));
+    json_object_set_new(step, "file", json_string(mr_witness_file(r->file)));
+    mr_json_put(step, "line", r->line);
+}
+
 static void copied(const struct gathering *g, json_t *step, const struct mr_trace_record *r)
 {
     json_object_set_new(step, "what", json_string(r->kind == MR_TRACE_COPIED ? "copied" : "no copy"));
     json_object_set_new(step, "function", json_string(as_work(g->e, r->stage)->works[r->function].ops->name));
     json_object_set_new(step, "output", json_string(port_name(g->e, r->port)));
     put_ring(g->e, step, "to", r->ring_out);
+    if (r->kind == MR_TRACE_NO_COPY) {
+        put_place(step, mr_drop_word(MR_DROP_no_chunk), r);
+    }
 }
 
 static void handed(const struct gathering *g, json_t *step, const struct mr_trace_record *r)
@@ -125,10 +135,9 @@ static void handed(const struct gathering *g, json_t *step, const struct mr_trac
 
 static void died(const struct gathering *g, json_t *step, const struct mr_trace_record *r)
 {
+    char text[2 * MR_NAME_MAX];
     json_object_set_new(step, "what", json_string("dropped"));
-    json_object_set_new(step, "reason", reason_json(g->e, r->stage, r->reason));
-    json_object_set_new(step, "file", json_string(mr_witness_file(r->file)));
-    mr_json_put(step, "line", r->line);
+    put_place(step, mr_witness_reason(g->e->stages[r->stage], r->reason, text, sizeof text), r);
 }
 
 static void add_step(const struct gathering *g, struct life *life, const struct mr_trace_record *r)

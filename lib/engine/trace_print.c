@@ -80,6 +80,7 @@ static void print_step(const struct printer *p, const json_t *step)
     print_pair(p, step, "offset", ", offset %lld now %lld");
     print_pair(p, step, "changed", ", bytes %lld to %lld changed");
     print_word(p, step, "to", ", into ring %s");
+    print_word(p, step, "reason", ": %s");
     fputc('\n', p->out);
 }
 

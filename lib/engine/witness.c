@@ -133,25 +133,27 @@ static uint32_t ring_to(const struct mr_stage_work *s, uint8_t port)
     return out ? ring_number(w, s->out[s->output_of[port]].ring) : MR_TRACE_NO_RING;
 }
 
-static void note_worked(const struct mr_stage_work *s, const struct mr_witness_before *before, const struct mr_burst *b,
-                        uint64_t ticks)
+/* frames, n: as the function was given them, whatever it made of its burst: contract.h mends that afterwards. */
+static void note_worked(const struct mr_stage_work *s, const struct mr_witness_before *before, const struct mr_frame *frames,
+                        uint32_t n, uint64_t ticks)
 {
     struct mr_stage_witness *w = s->stage.witness;
-    const struct mr_frame *f = &b->frames[before->index];
+    const struct mr_frame *f = &frames[before->index];
     struct mr_trace_record *r = add(w, ticks, MR_TRACE_WORKED, f);
     if (r == NULL) {
         return;
     }
+    r->chunk = before->frame.chunk;
     r->function = (uint8_t)w->function;
-    r->batch = (uint16_t)b->n;
+    r->batch = (uint16_t)n;
     r->position = (uint16_t)before->index;
     r->length_before = before->frame.length;
     r->offset_before = before->frame.offset;
     r->port_before = before->frame.port;
     r->ring_in = w->function == 0 ? ring_number(w, s->in[s->next_in]) : MR_TRACE_NO_RING;
     r->ring_out = w->function + 1 == s->n_works ? ring_to(s, f->port) : MR_TRACE_NO_RING;
-    if (f->offset == before->frame.offset) {
-        note_changed(r, before, mr_frame_data(b->base, f));
+    if (f->chunk == before->frame.chunk && f->offset == before->frame.offset) {
+        note_changed(r, before, w->arena + (uint64_t)f->chunk * MR_CACHE_LINE + f->offset);
     }
 }
 
@@ -159,6 +161,8 @@ void mr_witness_process(struct mr_stage_work *s, uint32_t i, struct mr_burst *b)
 {
     struct mr_stage_witness *w = s->stage.witness;
     struct mr_work *work = &s->works[i];
+    const struct mr_frame *frames = b->frames;
+    uint32_t n = b->n;
     uint64_t ticks = mr_ticks();
     w->function = i;
     if (i == 0 && w->n_taps != 0) {
@@ -169,14 +173,18 @@ void mr_witness_process(struct mr_stage_work *s, uint32_t i, struct mr_burst *b)
         work->ops->process(work, b);
     }
     for (uint32_t k = 0; k < w->n_before; k++) {
-        note_worked(s, &w->before[k], b, ticks);
+        note_worked(s, &w->before[k], frames, n, ticks);
     }
 }
 
-static void copied(struct mr_witness *base, const struct mr_frame *from, const struct mr_frame *copy, uint8_t port)
+static void copied(struct mr_witness *base, const struct mr_frame *from, const struct mr_frame *copy, uint8_t port,
+                   const char *file, uint32_t line)
 {
     struct mr_stage_witness *w = MR_CONTAINER_OF(base, struct mr_stage_witness, base);
     const struct mr_stage_work *s = MR_CONTAINER_OF(w->stage, struct mr_stage_work, stage);
+    if (copy == NULL && w->n_taps != 0) {
+        mr_witness_show_dead(w, from, 1, MR_DROP_no_chunk, file, line);
+    }
     if (w->log == NULL || (from->flags & MR_FRAME_TRACE) == 0) {
         return;
     }
@@ -185,6 +193,8 @@ static void copied(struct mr_witness *base, const struct mr_frame *from, const s
         r->port = port;
         r->function = (uint8_t)w->function;
         r->other = copy != NULL ? copy->chunk : 0;
+        r->file = file;
+        r->line = line;
         r->ring_out = copy != NULL ? ring_to(s, port) : MR_TRACE_NO_RING;
     }
 }

@@ -38,11 +38,20 @@ static const unsigned char *data_of(const struct mr_stage_witness *w, const stru
     return w->arena + (uint64_t)f->chunk * MR_CACHE_LINE + f->offset;
 }
 
+/* A kernel's answer may name any chunk, and so may a work function that broke its contract: what does not lie in the arena
+ * is not looked at. */
+static bool is_there(const struct mr_stage_witness *w, const struct mr_frame *f)
+{
+    uint64_t at = (uint64_t)f->chunk * MR_CACHE_LINE + f->offset;
+    return at + f->length <= w->arena_bytes;
+}
+
 static void show(const struct mr_stage_witness *w, const struct mr_tap_here *here, const struct mr_frame *frames, uint32_t n)
 {
     uint64_t ns = mr_capture_ns(here->tap->capture, mr_ticks());
     for (uint32_t i = 0; i < n; i++) {
-        if (here->place != MR_TAP_WORK_OUT || (frames[i].port & MR_DROPPED) == 0) {
+        bool passes = here->place != MR_TAP_WORK_OUT || (frames[i].port & MR_DROPPED) == 0;
+        if (passes && is_there(w, &frames[i])) {
             mr_tap_show(here, data_of(w, &frames[i]), frames[i].length, port_at(w, here->place, &frames[i]), ns, NULL);
         }
     }
@@ -90,13 +99,6 @@ static const char *comment(struct mr_stage_witness *w, uint32_t reason, const ch
                  mr_witness_reason(w->stage, reason, text, sizeof text), w->stage->plan->name, mr_witness_file(file), line);
     }
     return w->comment;
-}
-
-/* A kernel's answer may name any chunk: what does not lie in the arena is not looked at. */
-static bool is_there(const struct mr_stage_witness *w, const struct mr_frame *f)
-{
-    uint64_t at = (uint64_t)f->chunk * MR_CACHE_LINE + f->offset;
-    return at + f->length <= w->arena_bytes;
 }
 
 void mr_witness_show_refused(struct mr_stage_witness *w, const unsigned char *data, uint32_t length, uint32_t reason,

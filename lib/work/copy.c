@@ -15,7 +15,7 @@ bool mr_burst_copy(struct mr_work *w, struct mr_burst *b, const struct mr_frame 
     if (b->made_n == b->made_max || !take_chunk(w->pool, frame->length, &chunk)) {
         mr_count(&w->stage->drops[MR_DROP_no_chunk], 1);
         if (MR_UNLIKELY(b->witness != NULL)) {
-            b->witness->copied(b->witness, frame, NULL, port);
+            b->witness->copied(b->witness, frame, NULL, port, __FILE__, __LINE__);
         }
         return false;
     }
@@ -31,7 +31,7 @@ bool mr_burst_copy(struct mr_work *w, struct mr_burst *b, const struct mr_frame 
     }
     memcpy(mr_frame_data(b->base, copy) - before, mr_frame_data(b->base, frame) - before, before + frame->length);
     if (MR_UNLIKELY(b->witness != NULL)) {
-        b->witness->copied(b->witness, frame, copy, port);
+        b->witness->copied(b->witness, frame, copy, port, __FILE__, __LINE__);
     }
     return true;
 }

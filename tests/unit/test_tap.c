@@ -225,6 +225,38 @@ Test(tap, drops)
     json_decref(report);
 }
 
+/* Three copies of each frame where there is room for one: those that could not be made are among the dead. */
+static void greedy(struct mr_work *w, struct mr_burst *b)
+{
+    for (uint32_t i = 0; i < b->n; i++) {
+        for (uint32_t k = 0; k < 3; k++) {
+            mr_burst_copy(w, b, &b->frames[i], w->outputs[1]);
+        }
+        b->frames[i].port = w->outputs[0];
+    }
+}
+
+static const struct mr_work_ops greedy_ops = {.name = "greedy", .summary = "test", .flags = MR_WORK_CHOOSES | MR_WORK_COPIES, .process = greedy};
+
+Test(tap, copies_that_were_not_made)
+{
+    static unsigned char file[8 << 20];
+    char text[1000];
+    mr_work_register(&greedy_ops);
+    snprintf(text, sizeof text,
+             "engine: { cores: [0], burst: 256 }\nmemory: { huge_pages: off }\nports:\n"
+             "  - { name: in, driver: memory, frames: 5000 }\n  - { name: a, driver: memory }\n  - { name: b, driver: memory }\n"
+             "paths:\n  - { from: in, work: greedy, to: [a, b] }\ntap:\n  - { where: drops, to: %s }\n", path("drops.pcapng"));
+    json_t *report = run(text, 10);
+    const json_t *drops = json_object_get(json_object_get(report, "totals"), "drops");
+    long long unmade = json_integer_value(json_object_get(drops, "no_chunk"));
+    cr_assert_gt(unmade, 0);
+    cr_assert_eq(of_tap(report, 0, "written"), unmade + json_integer_value(json_object_get(drops, "tx_full")));
+    size_t n = read_all(path("drops.pcapng"), file, sizeof file);
+    cr_assert(memmem(file, n, "no_chunk at work:0.0, copy.c:", 29) != NULL);
+    json_decref(report);
+}
+
 /* Both look at the same stages. */
 Test(tap, with_a_trace)
 {
