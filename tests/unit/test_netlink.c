@@ -1,5 +1,6 @@
 /* Interfaces, each test in two network namespaces of its own, which end with it. */
 #include "lib/sys/netlink.h"
+#include "lib/sys/rtnl.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -287,4 +288,22 @@ Test(netlink, without_privilege)
     o.gro = !o.gro;
     cr_assert_eq(mr_link_offloads_set("va", &o, &error), -EPERM);
     cr_assert_not_null(strstr(error.text, "needs CAP_NET_ADMIN"), "%s", error.text);
+}
+
+/* Found by fuzz_netlink: it was taken for "more is to come", and waited for. */
+Test(netlink, an_answer_that_makes_no_sense_ends)
+{
+    struct mr_rtnl_answer answer = {0};
+    struct {
+        struct nlmsghdr header;
+        struct nlmsgerr body;
+    } reply = {.header = {.nlmsg_len = sizeof reply, .nlmsg_type = NLMSG_ERROR}, .body = {.error = 3}};
+    cr_assert_eq(mr_rtnl_read(&answer, &reply, sizeof reply), -EBADMSG);
+    reply.body.error = -EPERM;
+    cr_assert_eq(mr_rtnl_read(&answer, &reply, sizeof reply), -EPERM);
+    reply.header.nlmsg_len = sizeof reply.header;
+    cr_assert_eq(mr_rtnl_read(&answer, &reply, sizeof reply), -EBADMSG, "an error without its number");
+    reply.header.nlmsg_type = RTM_NEWLINK;
+    reply.header.nlmsg_len = sizeof reply.header + 1;
+    cr_assert_eq(mr_rtnl_read(&answer, &reply, sizeof reply.header + 1), 1, "its padding is not there");
 }
