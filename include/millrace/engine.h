@@ -34,8 +34,8 @@ struct mr_event {
     double seconds;    /* since the start */
     char port[MR_NAME_MAX]; /* empty when it concerns none */
     char stage[48];    /* as in plan and report: rx:left.0; empty when it concerns none */
-    const char *what;  /* the drop reason's word, or "stuck", "balance", "no_answer", or of a device: "up", "down", "no-carrier",
-                          "gone", "recreated", "flapped", "renamed", "mtu", "xdp" */
+    const char *what;  /* the drop reason's word, or "stuck", "balance", "no_answer", "off_core", "back_on_core", or of a
+                          device: "up", "down", "no-carrier", "gone", "recreated", "flapped", "renamed", "mtu", "xdp" */
     const char *text;  /* what it means, and the fix; good as long as the engine lives */
     char detail[256];  /* behind text, when that is not the same each time */
     int64_t frames;    /* dropped by it, known at the end of the episode or of the run; -1 = it drops none by its nature */

@@ -118,6 +118,7 @@ static void lay_core(struct mr_engine *e, struct mr_areas *areas, uint32_t index
     }
     c->index = index;
     c->cpu = planned->cpu;
+    c->on_cpu = planned->cpu;
     c->node = planned->node;
     c->shares_cpu = planned->shares_cpu;
     c->gap_ends = ends;

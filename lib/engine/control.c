@@ -106,6 +106,7 @@ static void meter(struct mr_engine *e, bool before)
     mr_usage_process(before ? &e->usage_before : &e->usage_after);
     *(before ? &e->cpu_ns_before : &e->cpu_ns_after) = mr_process_cpu_ns();
     e->system_known = mr_system_time(before ? &e->system_before : &e->system_after) == 0;
+    e->throttle_known = mr_throttle_read(before ? &e->throttle_before : &e->throttle_after);
 }
 
 int mr_engine_run(struct mr_engine *e, const struct mr_run_options *options, struct mr_error *err)

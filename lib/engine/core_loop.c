@@ -121,6 +121,18 @@ static void end_sources(struct mr_core *c)
     }
 }
 
+/* The kernel moves a thread whose CPU is taken away without a word, and nothing breaks: only figures mean less. */
+static void look_where(struct mr_core *c)
+{
+    uint32_t cpu = (uint32_t)sched_getcpu();
+    if (cpu != c->on_cpu) {
+        __atomic_store_n(&c->on_cpu, cpu, __ATOMIC_RELAXED);
+    }
+    if (MR_UNLIKELY(cpu != c->cpu)) {
+        mr_count(&c->off_core, 1);
+    }
+}
+
 /* Timers, mail, and what control may know. Returns false when the core shall end. */
 static bool housekeeping(struct mr_core *c, uint64_t now)
 {
@@ -132,6 +144,7 @@ static bool housekeeping(struct mr_core *c, uint64_t now)
         holding += s->holding(s);
         moved += s->counters.frames;
     }
+    look_where(c);
     __atomic_store_n(&c->holding, holding, __ATOMIC_RELAXED);
     __atomic_store_n(&c->moved, moved, __ATOMIC_RELAXED);
     uint32_t command = mr_load_acquire(&c->command);
@@ -223,6 +236,7 @@ void *mr_core_main(void *arg)
     }
     mr_store_release(&c->state, MR_CORE_RUNNING);
     wait_for_start(c);
+    mr_usage_thread(&c->usage_before);
     loop(c);
     detach(c);
     mr_usage_thread(&c->usage);

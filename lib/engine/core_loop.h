@@ -60,10 +60,12 @@ struct mr_core {
     uint32_t last_gap;  /* tick (TSC >> 4) at which the last gap ended; 0 = none yet */
     uint64_t holding;   /* frames inside its stages and the rings they read, as of epoch */
     uint64_t moved;     /* Σ frames its stages moved, as of epoch */
+    uint64_t off_core;  /* housekeepings on another CPU than planned: a cpuset or affinity was changed from outside */
+    uint32_t on_cpu;    /* at the last of them */
     uint64_t passes;
     bool sampling;      /* this pass's time is being split */
     struct mr_core_time time;
-    struct mr_usage usage; /* of the thread, at its end */
+    struct mr_usage usage_before, usage; /* of the thread, at its first pass and at its end */
 };
 
 /* mr_core_main: the thread's body; arg is the struct mr_core. */

@@ -9,6 +9,7 @@
 #include "lib/engine/stage.h"
 #include "lib/engine/witness.h"
 #include "lib/sys/arena.h"
+#include "lib/sys/cgroup.h"
 #include "lib/sys/clock.h"
 
 #define MR_INTERVALS_MAX 3600u /* seconds kept for the report; the first hour */
@@ -67,6 +68,8 @@ struct mr_engine {
     uint64_t cpu_ns_before, cpu_ns_after;
     struct mr_system_time system_before, system_after;
     bool system_known;
+    struct mr_throttle throttle_before, throttle_after;
+    bool throttle_known;
     uint32_t n_intervals;
     struct mr_interval *intervals; /* MR_INTERVALS_MAX */
     uint32_t n_events;
@@ -74,6 +77,7 @@ struct mr_engine {
     uint32_t seen[MR_STAGES_MAX];  /* a bit for each drop reason that was told */
     struct mr_checks checks;
     struct mr_balance_stage *balance_stages; /* plan->n_stages; control */
+    bool off_core_told[MR_CORES_MAX];
     uint32_t balance_asked;        /* by any thread; control takes it back */
     uint32_t events_not_kept;      /* told, and more than there is room for */
     struct mr_links *links;        /* link.h */

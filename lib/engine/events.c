@@ -32,6 +32,25 @@ static void look_for_breach(struct mr_engine *e, uint32_t index, uint64_t now_ns
     }
 }
 
+/* Cores that were moved off their CPU, or have come back. */
+static void look_for_moved(struct mr_engine *e, uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < e->plan->n_cores; i++) {
+        const struct mr_core *c = e->cores[i];
+        uint32_t cpu = __atomic_load_n(&c->on_cpu, __ATOMIC_RELAXED);
+        if ((cpu != c->cpu) == e->off_core_told[i]) {
+            continue;
+        }
+        e->off_core_told[i] = cpu != c->cpu;
+        if (cpu == c->cpu) {
+            mr_engine_note(e, now_ns, "", "", "back_on_core", "core %u runs on CPU %u again", i, cpu);
+        } else {
+            mr_engine_note(e, now_ns, "", "", "off_core", "core %u runs on CPU %u instead of %u: its affinity or the cpuset was "
+                           "changed from outside (taskset -p, cpuset.cpus); figures are marked", i, cpu, c->cpu);
+        }
+    }
+}
+
 /* What does not fit the table any more is told all the same. */
 int mr_engine_note(struct mr_engine *e, uint64_t now_ns, const char *port, const char *stage, const char *what,
                    const char *format, ...)
@@ -76,6 +95,7 @@ void mr_engine_finish_events(struct mr_engine *e)
 
 void mr_engine_look_for_events(struct mr_engine *e, uint64_t now_ns)
 {
+    look_for_moved(e, now_ns);
     for (uint32_t i = 0; i < e->plan->n_stages; i++) {
         struct mr_stage *s = e->stages[i];
         if (s->kind == MR_STAGE_WORK) {

@@ -295,6 +295,7 @@ json_t *mr_report_json(struct mr_engine *e, int argc, char **argv)
     json_object_set_new(r, "first_frame_seconds",
                         e->first_frame_ns == 0 ? json_null() : json_real(seconds_of(e->create_ns, e->first_frame_ns)));
     json_object_set_new(r, "ended_by", json_string(e->ended_by));
+    json_object_set_new(r, "marks", mr_report_marks(e));
     json_object_set_new(r, "events", mr_report_events(e));
     mr_json_put(r, "events_not_kept", e->events_not_kept);
     json_object_set_new(r, "ports", mr_report_ports(e));

@@ -226,6 +226,14 @@ static json_t *time_json(const struct mr_core_time *t, const struct mr_clock *cl
     return o;
 }
 
+static void put_usage(const struct mr_usage *before, const struct mr_usage *after, json_t *to)
+{
+    uint64_t faults_before = before->minor_faults + before->major_faults;
+    mr_json_put(to, "voluntary_switches", after->voluntary_switches - before->voluntary_switches);
+    mr_json_put(to, "involuntary_switches", after->involuntary_switches - before->involuntary_switches);
+    mr_json_put(to, "page_faults", after->minor_faults + after->major_faults - faults_before);
+}
+
 static json_t *core_json(const struct mr_engine *e, const struct mr_core *c)
 {
     const struct mr_core_time *t = &c->time;
@@ -240,9 +248,8 @@ static json_t *core_json(const struct mr_engine *e, const struct mr_core *c)
     json_object_set_new(o, "time_ns", time_json(t, e->clock));
     json_object_set_new(o, "gaps", gaps);
     mr_json_put(o, "passes", c->passes);
-    mr_json_put(o, "voluntary_switches", c->usage.voluntary_switches);
-    mr_json_put(o, "involuntary_switches", c->usage.involuntary_switches);
-    mr_json_put(o, "page_faults", c->usage.minor_faults + c->usage.major_faults);
+    mr_json_put(o, "off_core", mr_counted(&c->off_core));
+    put_usage(&c->usage_before, &c->usage, o);
     return o;
 }
 

@@ -12,6 +12,9 @@ json_t *mr_report_ports(const struct mr_engine *e);
 json_t *mr_report_stages(const struct mr_engine *e);
 json_t *mr_report_cores(const struct mr_engine *e);
 
+/* mr_report_marks: new reference: {what, text} for each reason not to compare the figures. report_marks.c */
+json_t *mr_report_marks(const struct mr_engine *e);
+
 /* mr_report_add_work_drops: a work stage's drops under its functions' own reasons, as "l2.same_port", added to what
  * `drops` has under these names. all: also those that are 0. */
 void mr_report_add_work_drops(const struct mr_stage *stage, json_t *drops, bool all);

@@ -367,6 +367,16 @@ static void print_balance(const struct printer *p, const json_t *r)
             count(t, "in_flight").text, count(t, "unaccounted").text, p->plain);
 }
 
+static void print_marks(const struct printer *p, const json_t *r)
+{
+    size_t i;
+    json_t *mark;
+    json_array_foreach ((json_t *)get(r, "marks"), i, mark) {
+        fprintf(p->out, "%smarked   %s: %s; these figures compare with none%s\n", p->red, text(mark, "what"),
+                text(mark, "text"), p->plain);
+    }
+}
+
 static void print_checks(const struct printer *p, const json_t *r)
 {
     const json_t *c = get(r, "checks");
@@ -399,5 +409,6 @@ void mr_report_print(const json_t *report, FILE *out, bool colour)
     print_cost(&p, report);
     print_memory(&p, report);
     print_checks(&p, report);
+    print_marks(&p, report);
     print_balance(&p, report);
 }

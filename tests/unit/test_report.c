@@ -134,7 +134,7 @@ static void expect_printed(json_t *report, const char *words, bool there)
 Test(report, has_every_field)
 {
     json_t *r = report_of("engine: { cores: [0] }\n" IN_OUT "paths:\n  - { from: in, work: sieve, to: out }\n");
-    expect_keys(r, "", "schema millrace command host config seconds drain_seconds first_frame_seconds ended_by events events_not_kept ports stages "
+    expect_keys(r, "", "schema millrace command host config seconds drain_seconds first_frame_seconds ended_by marks events events_not_kept ports stages "
                        "cores totals chunks checks rate latency_ns cost memory intervals");
     expect_keys(r, "millrace", "version commit compiler options");
     expect_keys(r, "ports.0", "name driver mode device state node rx_queues tx_queues rx_frames rx_bytes tx_frames tx_bytes "
@@ -142,7 +142,7 @@ Test(report, has_every_field)
     expect_keys(r, "stages.0", "name kind core thread node frames bytes made_frames polls polls_with_work batch blocked drops");
     expect_keys(r, "stages.1", "name kind core thread node frames bytes made_frames polls polls_with_work batch blocked drops works");
     expect_keys(r, "stages.0.batch", "mean p50 p99 max");
-    expect_keys(r, "cores.0", "core thread node total_ns busy_ns busy_sampled_ns time_ns gaps passes voluntary_switches "
+    expect_keys(r, "cores.0", "core thread node total_ns busy_ns busy_sampled_ns time_ns gaps passes off_core voluntary_switches "
                               "involuntary_switches page_faults");
     expect_keys(r, "cores.0.time_ns", "receive work send blocked idle housekeeping");
     expect_keys(r, "cores.0.gaps", "count total_ns max_ns");
