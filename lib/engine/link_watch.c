@@ -168,7 +168,7 @@ int mr_links_open(struct mr_engine *e, struct mr_error *err)
     bool any = false;
     e->links = calloc(1, sizeof *e->links);
     if (e->links == NULL) {
-        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for the engine's tables");
+        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory to watch the devices; free some");
     }
     e->links->fd = -1;
     for (uint32_t p = 0; p < e->config->n_ports; p++) {

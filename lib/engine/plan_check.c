@@ -233,7 +233,7 @@ int mr_plan_files(const struct mr_plan *p, struct mr_error *err)
 {
     const struct mr_driver_entry *entry;
     uint64_t limit;
-    uint32_t open_now = mr_open_files(&limit), need = OWN_FILES + nodes_of(p);
+    uint32_t open_now = mr_open_files(&limit), need = OWN_FILES + nodes_of(p) + p->config->n_taps;
     for (uint32_t i = 0; (entry = mr_driver_at(i)) != NULL; i++) {
         need += entry->driver == NULL ? 0 : driver_files(p, entry->driver);
     }

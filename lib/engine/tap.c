@@ -69,7 +69,7 @@ static int open_points(struct mr_engine *e, struct mr_tap *t, struct mr_error *e
     size_t bytes = e->plan->n_cores * sizeof *t->points;
     t->points = aligned_alloc(MR_LINE_PAIR, bytes);
     if (t->points == NULL) {
-        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for it");
+        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for its counters; free some");
     }
     memset(t->points, 0, bytes);
     for (uint32_t c = 0; c < e->plan->n_cores; c++) {
@@ -89,7 +89,7 @@ int mr_taps_open(struct mr_engine *e, struct mr_error *err)
 {
     e->taps = calloc(e->config->n_taps + 1u, sizeof *e->taps);
     if (e->taps == NULL) {
-        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for taps");
+        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for the taps of this engine; free some");
     }
     for (uint32_t i = 0; i < e->config->n_taps; i++) {
         struct mr_tap *t = &e->taps[i];

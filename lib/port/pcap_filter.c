@@ -15,7 +15,7 @@ static int compile(struct mr_filter *f, const char *text, struct mr_error *err)
 {
     pcap_t *dead = pcap_open_dead(DLT_EN10MB, SNAP_ALL);
     if (dead == NULL) {
-        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for a filter");
+        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for a filter; free some");
     }
     int rc = pcap_compile(dead, &f->program, text, 1, PCAP_NETMASK_UNKNOWN);
     if (rc != 0) {
@@ -32,7 +32,7 @@ int mr_filter_create(const char *text, struct mr_filter **out, struct mr_error *
     struct mr_filter *f = calloc(1, sizeof *f);
     *out = NULL;
     if (f == NULL) {
-        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for a filter");
+        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for a filter; free some");
     }
     int rc = compile(f, text, err);
     if (rc < 0) {

@@ -150,6 +150,7 @@ static const char *judge_document(void)
 static const char *const sentences[][2] = {
     {"ENOMEM", "no memory"},
     {"ENOMEM", "raise ulimit -l"},
+    {"EFAULT", "Cannot allocate memory"}, // what populating answers where a touch would be a SIGBUS
     {"EPERM", "forbidden"},
     {"EPERM", "no privilege"},
     {"EINVAL", "this kernel lacks"},
