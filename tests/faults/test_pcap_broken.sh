@@ -67,7 +67,9 @@ same "and it is as it was" "$(records $dir/a.pcap)" 1000
 # A FIFO without an end: as many as were asked for, or until the time is over; one that nobody writes to ends as well.
 mkfifo $dir/fifo
 from_to $dir/fifo $dir/b.pcap "max_frames: 5000, filter: greater 1000"
-{ header; while record 60 60 2>/dev/null; do record 1500 1500 || break; done; } >$dir/fifo 2>/dev/null &
+{ record 60 60; record 1500 1500; } >$dir/some
+for n in $(seq 6); do cat $dir/some $dir/some >$dir/more && mv $dir/more $dir/some; done
+{ header; while cat $dir/some; do :; done; } >$dir/fifo 2>/dev/null &
 feeder=$!
 run_pcap --quiet
 balanced 0
