@@ -74,12 +74,15 @@ static void make_home(struct world *w, uint32_t i)
         uint32_t chunk = chunk_of(i, k);
         mr_pool_free(p, &chunk, 1);
     }
+#ifdef MR_POOL_DEBUG
     p->owners = h->owners;
     mr_pool_debug_start(p);
+#endif
     for (uint32_t c = 0; c < 2; c++) {
         struct mr_recycle *r = &w->core[c];
         r->homes[r->n_homes].first = first;
         r->homes[r->n_homes].end = first + HOME_LINES;
+        r->homes[r->n_homes].pool = p;
         r->homes[r->n_homes].own = c == i ? p : NULL;
         r->homes[r->n_homes++].ring = c == i ? NULL : p->recycle[0];
     }
@@ -102,7 +105,8 @@ static void alloc(struct world *w, uint32_t home, uint32_t n, int big)
         FUZZ_CHECK(owner == home && (chunks[i] >= h->pool.big_first) == (big != 0), "chunk %u is of another kind", chunks[i]);
         FUZZ_CHECK(*place == FREE, "chunk %u is in two places", chunks[i]);
         *place = IN_HAND;
-        memset(mr_chunk_at(w->memory, chunks[i]), (int)i, big ? h->pool.big_bytes : h->pool.small_bytes);
+        memset(mr_chunk_at(w->memory, chunks[i]) + MR_CHUNK_BUF, (int)i,
+               (big ? h->pool.big_bytes : h->pool.small_bytes) - MR_CHUNK_BUF);
     }
 }
 
@@ -196,6 +200,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     }
     for (uint32_t i = 0; i < OPS_MAX && f.left != 0; i++) {
         step(&w, &f);
+    }
+    for (uint32_t i = 0; i < w.n_homes; i++) {
+        mr_pool_debug_end(&w.home[i].pool);
     }
     return 0;
 }
