@@ -1,9 +1,11 @@
 /* drain.c: how a run ends.
  *
- * RX off on every core; once all say that nothing more comes in, wait until none of them holds a frame and none has moved
- * one for two rounds of housekeeping on every core: then nothing is under way between them either. What does not leave
- * within the patience is stopped and counted as such; a core that somebody keeps from running is waited for, and one that
- * does not come back at all is left behind (stuck.c).
+ * RX off on every core; once all say that nothing more comes in, wait until two looks find that none of them holds a frame
+ * and none has moved one, with two rounds of housekeeping on every core in between: then nothing is under way between
+ * them either. One such look is not enough: a frame that was held back before it leaves for the next core unseen, for it
+ * was counted as moved when it was taken in (tests/model/stop.pml). What does not leave within the patience is stopped
+ * and counted as such; a core that somebody keeps from running is waited for, and one that does not come back at all is
+ * left behind (stuck.c).
  */
 #include "lib/engine/watch.h"
 
@@ -40,17 +42,22 @@ void mr_linger(struct mr_engine *e, struct mr_watch *w)
 
 struct round {
     uint64_t ns, holding, moved;
+    bool empty; // nothing more comes in, and none holds a frame
     uint32_t epoch[MR_CORES_MAX];
 };
 
+/* The states first: a core says that it is quiet after it has told what it holds, so that what came in until then is in
+ * the counts that are read next. */
 static void look(struct mr_engine *e, struct round *r)
 {
     *r = (struct round){.ns = mr_now_ns()};
+    bool quiet = mr_cores_reached(e, MR_CORE_QUIET);
     for (uint32_t i = 0; i < e->plan->n_cores; i++) {
         r->epoch[i] = mr_load_acquire(&e->cores[i]->epoch);
         r->holding += mr_counted(&e->cores[i]->holding);
         r->moved += mr_counted(&e->cores[i]->moved);
     }
+    r->empty = quiet && r->holding == 0;
 }
 
 static bool rounds_later(const struct mr_engine *e, const struct round *then, const struct round *now, uint32_t rounds)
@@ -72,7 +79,7 @@ static bool out_of_patience(const struct mr_engine *e, const struct round *moved
 void mr_drain(struct mr_engine *e, struct mr_watch *w)
 {
     struct round moved; // when a frame was last seen to have moved
-    struct round then;  // when something was last seen inside
+    struct round then;  // when something was last seen inside or on its way, then the first look that found nothing
     struct round now;
     mr_cores_command(e, MR_COMMAND_RX_OFF);
     look(e, &then);
@@ -83,7 +90,7 @@ void mr_drain(struct mr_engine *e, struct mr_watch *w)
         mr_stuck_look(e, w);
         look(e, &now);
         moved = now.moved != then.moved ? now : moved;
-        if (now.moved == then.moved && now.holding == 0 && mr_cores_reached(e, MR_CORE_QUIET)) {
+        if (now.empty && then.empty && now.moved == then.moved) {
             if (rounds_later(e, &then, &now, 2)) {
                 return;
             }

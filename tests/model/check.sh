@@ -1,6 +1,8 @@
 #!/bin/bash
-# check.sh MODEL: what the head of the model says. Lines `true …` are searched exhaustively and must be free of errors;
-# of each `fault NAME what` a broken twin is made, in which an error must be found. Prints states and what was found.
+# check.sh MODEL [night]: what the head of the model says. Lines `true …` are searched exhaustively and must be free of
+# errors; `live …` must end in every fair run. Of each `fault NAME what` a broken twin is made in which an error must be
+# found, and a fair run without end in the twins of `lives NAME what`. `night …` and `nightfault …` are more of the same
+# that take minutes and gigabytes. Prints how many states there are, and what was found.
 set -u
 command -v spin >/dev/null || { echo "skipped: spin is not installed"; exit 77; }
 model=$(realpath "$1")
@@ -9,13 +11,19 @@ dir=$(mktemp -d) || exit 2
 trap 'rm -rf "$dir"' EXIT
 export model dir
 
-# search NAME DEFINE…: into $dir/NAME/found. A depth or memory that did not suffice counts as an error.
+# search KIND NAME DEFINE…: into $dir/KIND-NAME/found. A depth, memory or time that did not suffice counts as an error.
 search() {
-    local at=$dir/$1
-    shift
+    local at=$dir/$1-$2 how="-O0 -DSAFETY" run="" limit=400
+    case $1 in
+    true) how="-O2 -DSAFETY" ;;
+    night*) how="-O2 -DSAFETY" limit=2000 ;;
+    live*) how="-O2 -DNFAIR=3" run="-a -f" ;;
+    esac
+    shift 2
     mkdir -p "$at" && cd "$at" || exit 2
-    { spin -a "$@" "$model" && ${CC:-cc} -w -O1 -DSAFETY -DMEMLIM=3000 -o pan pan.c && timeout 60 ./pan -m1500000 -w20 || echo "errors: search cut short"; } >found 2>&1
-    grep -q 'max search depth too small\|out of memory' found && echo 'errors: search cut short' >>found
+    { spin -a "$@" "$model" && ${CC:-cc} -w $how -DMEMLIM=3000 -o pan pan.c &&
+        timeout $limit ./pan -m1500000 -w20 $run || echo 'search cut short'; } >found 2>&1
+    grep -q 'max search depth too small\|out of memory' found && echo 'search cut short' >>found
     rm -f pan pan.[chtmbp]
 }
 export -f search
@@ -29,41 +37,52 @@ runs() {
     sed -nE "/^ \*\//q; s/^ \* +$1 +//p" "$model"
 }
 
+good="true live" bad_ones="fault lives"
+[ "${2:-}" != night ] || good="true live night" bad_ones="fault lives nightfault"
+
 jobs() {
-    local what
-    runs true | while read -r what; do
-        echo "true-${what// /-}" $(printf -- '-D%s ' $what)
+    local what kind
+    for kind in $good; do
+        runs $kind | while read -r what; do
+            echo "$kind ${what// /-} $(printf -- '-D%s ' $what) $([ $kind != live ] || echo -DLIVE)"
+        done
     done
-    runs fault | while read -r what _; do
-        echo "fault-$what -DFAULT_$what"
+    for kind in $bad_ones; do
+        runs $kind | while read -r what _; do
+            echo "$kind $what -DFAULT_$what $([ $kind != lives ] || echo -DLIVE)"
+        done
     done
 }
 
-jobs | xargs -P 2 -L 1 bash -c 'search "$@"' _
+jobs | sed 's/ *$//' | xargs -P 2 -L 1 bash -c 'search "$@"' _
 cd "$dir" || exit 2
 bad=0
-while read -r what; do
-    found=$dir/true-${what// /-}/found
-    if grep -q 'errors: 0' "$found" && ! grep -q 'cut short' "$found"; then
-        echo "$name $what: $(awk '/states, stored/ { print $1 }' "$found") states, no error"
-    else
-        echo "$name $what: FAILED"
-        tail -n 20 "$found"
-        bad=1
-    fi
-done < <(runs true)
-while read -r what text; do
-    found=$dir/fault-$what/found
-    if ! grep -q "FAULT_$what\>" "$model"; then
-        echo "$name $what: the model has no such fault"
-        bad=1
-    elif [ -n "$(kind "$found")" ] && ! grep -q 'cut short' "$found"; then
-        echo "$name caught $what ($text): $(kind "$found")"
-    else
-        echo "$name LIVED $what ($text)"
-        tail -n 20 "$found"
-        bad=1
-    fi
-done < <(runs fault)
+for how in $good; do
+    while read -r what; do
+        found=$dir/$how-${what// /-}/found
+        if grep -q 'errors: 0' "$found" && ! grep -q 'cut short' "$found"; then
+            echo "$name $how $what: $(awk '/states, stored/ { print $1 }' "$found") states, no error"
+        else
+            echo "$name $how $what: FAILED"
+            tail -n 20 "$found"
+            bad=1
+        fi
+    done < <(runs $how)
+done
+for how in $bad_ones; do
+    while read -r what text; do
+        found=$dir/$how-$what/found
+        if ! grep -q "FAULT_$what\>" "$model"; then
+            echo "$name $what: the model has no such fault"
+            bad=1
+        elif [ -n "$(kind "$found")" ] && ! grep -q 'cut short' "$found"; then
+            echo "$name caught $what ($text): $(kind "$found")"
+        else
+            echo "$name LIVED $what ($text)"
+            tail -n 20 "$found"
+            bad=1
+        fi
+    done < <(runs $how)
+done
 [ -n "$(runs true)" ] && [ -n "$(runs fault)" ] || { echo "$name: the head names no runs"; bad=1; }
 exit $bad
