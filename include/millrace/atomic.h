@@ -22,6 +22,18 @@
 #define MR_UNLIKELY(x)      __builtin_expect(!!(x), 0)
 #define MR_CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
+/* Named points in front of what another thread may see or change: tests/interleave compiles with MR_INTERLEAVE and plays
+ * every order of two sides' steps. Otherwise they are nothing. MR_POINT_WAIT: where a thread waits for another, in a loop. */
+#ifdef MR_INTERLEAVE
+void mr_point(const char *name);
+void mr_point_wait(void);
+#define MR_POINT(name)  mr_point(name)
+#define MR_POINT_WAIT() mr_point_wait()
+#else
+#define MR_POINT(name)  ((void)0)
+#define MR_POINT_WAIT() ((void)0)
+#endif
+
 /* Acquire and release on 32-bit indices and flags. */
 static inline uint32_t mr_load_acquire(const uint32_t *p)
 {
@@ -48,6 +60,7 @@ static inline uint64_t mr_counted(const uint64_t *counter)
 
 static inline void mr_pause(void)
 {
+    MR_POINT_WAIT();
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)

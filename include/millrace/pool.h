@@ -166,6 +166,7 @@ static inline void mr_recycle_send(struct mr_ring *ring, const uint32_t *chunks,
         if (MR_UNLIKELY(k == 0)) {
             mr_recycle_overflow(ring);
         }
+        MR_POINT("fill");
         mr_chunks_copy((uint32_t *)span, chunks + done, k);
         mr_ring_advance(ring, k);
         done += k;

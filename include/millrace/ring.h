@@ -108,6 +108,7 @@ static inline uint32_t mr_ring_reserve(struct mr_ring *r, uint32_t esz, uint32_t
     uint32_t room = p->limit - tail;
     uint32_t to_end = p->capacity - (tail & p->mask);
     if (MR_UNLIKELY(room < n)) {
+        MR_POINT("A");
         p->limit = mr_load_acquire(&r->head.published) + p->capacity; // A, pairs with D
         room = p->limit - tail;
         n = room < n ? room : n;
@@ -131,6 +132,7 @@ static inline void mr_ring_advance(struct mr_ring *r, uint32_t k)
 /* mr_ring_publish: producer. Make everything advanced visible to the consumer. */
 static inline void mr_ring_publish(struct mr_ring *r)
 {
+    MR_POINT("B");
     mr_store_release(&r->tail.published, r->producer.tail); // B, pairs with C
 }
 
@@ -147,6 +149,7 @@ static inline uint32_t mr_ring_room(struct mr_ring *r, uint32_t enough)
 {
     struct mr_ring_producer *p = &r->producer;
     if (p->limit - p->tail < enough) {
+        MR_POINT("A");
         p->limit = mr_load_acquire(&r->head.published) + p->capacity; // A, pairs with D
     }
     return p->limit - p->tail;
@@ -158,6 +161,7 @@ static inline void mr_ring_return(struct mr_ring *r)
     struct mr_ring_consumer *c = &r->consumer;
     if (c->returned != c->head) {
         c->returned = c->head;
+        MR_POINT("D");
         mr_store_release(&r->head.published, c->head); // D, pairs with A
     }
 }
@@ -183,6 +187,7 @@ static inline uint32_t mr_ring_peek(struct mr_ring *r, uint32_t esz, uint32_t n,
     uint32_t have = c->seen - head;
     uint32_t to_end = c->capacity - (head & c->mask);
     if (MR_UNLIKELY(have < n)) {
+        MR_POINT("C");
         c->seen = mr_load_acquire(&r->tail.published); // C, pairs with B
         have = c->seen - head;
         if (have == 0) {
@@ -210,6 +215,7 @@ static inline void mr_ring_release(struct mr_ring *r, uint32_t k)
 /* mr_ring_visible: consumer. Filled slots, by a fresh look at the producer's index (one line transfer). */
 static inline uint32_t mr_ring_visible(struct mr_ring *r)
 {
+    MR_POINT("C");
     r->consumer.seen = mr_load_acquire(&r->tail.published); // C, pairs with B
     return r->consumer.seen - r->consumer.head;
 }
@@ -239,6 +245,7 @@ static inline uint32_t mr_ring_push(struct mr_ring *r, uint32_t esz, const void 
         if (k == 0) {
             break;
         }
+        MR_POINT("fill");
         __builtin_memcpy(span, (const char *)items + (size_t)done * esz, (size_t)k * esz);
         mr_ring_advance(r, k);
         done += k;
@@ -256,6 +263,7 @@ static inline uint32_t mr_ring_pop(struct mr_ring *r, uint32_t esz, void *items,
         if (k == 0) {
             break;
         }
+        MR_POINT("read");
         __builtin_memcpy((char *)items + (size_t)done * esz, span, (size_t)k * esz);
         mr_ring_release(r, k);
         done += k;

@@ -37,17 +37,21 @@ uint32_t mr_pool_gather(struct mr_pool *p)
 
 static int lock_try(uint32_t *lock)
 {
+    MR_POINT("lock");
     return __atomic_exchange_n(lock, 1u, __ATOMIC_ACQUIRE) == 0;
 }
 
 uint32_t mr_pool_gather_side(struct mr_pool *p)
 {
+    MR_POINT("side");
     if (__atomic_load_n(&p->side.count, __ATOMIC_RELAXED) == 0 || !lock_try(&p->side.lock)) {
         return 0;
     }
     uint32_t n = p->side.count;
     mr_pool_free(p, p->side.items, n);
+    MR_POINT("side");
     __atomic_store_n(&p->side.count, 0u, __ATOMIC_RELAXED);
+    MR_POINT("unlock");
     mr_store_release(&p->side.lock, 0);
     return n;
 }
@@ -61,8 +65,10 @@ void mr_pool_side_free(struct mr_pool *p, const uint32_t *chunks, uint32_t n)
 #ifdef MR_POOL_DEBUG
     mr_pool_debug_homing(p, chunks, n);
 #endif
+    MR_POINT("side");
     memcpy(p->side.items + p->side.count, chunks, n * sizeof *chunks);
     __atomic_store_n(&p->side.count, p->side.count + n, __ATOMIC_RELAXED);
+    MR_POINT("unlock");
     mr_store_release(&p->side.lock, 0);
 }
 

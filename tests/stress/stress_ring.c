@@ -4,15 +4,13 @@
 
 #include <millrace/ring.h>
 
-#include <stdbool.h>
-
 enum { BURST_MAX = 64 };
 
 struct lane {
     struct mr_ring *ring;
     uint32_t esz;
     uint32_t items; /* to send; element i carries i in its first word and its mirror in the others */
-    bool copied;
+    enum { IN_PLACE, COPIED, ASKED } how; /* asked: room before reserve, visible before peek, so that those look for these */
 };
 
 static void write_items(void *at, uint32_t esz, uint32_t first, uint32_t n)
@@ -42,9 +40,13 @@ static uint32_t send_some(const struct lane *l, uint32_t first, uint32_t n)
 {
     uint32_t items[BURST_MAX * 4];
     void *span;
-    if (l->copied) {
+    if (l->how == COPIED) {
         write_items(items, l->esz, first, n);
         return mr_ring_push(l->ring, l->esz, items, n);
+    }
+    if (l->how == ASKED) {
+        uint32_t room = mr_ring_room(l->ring, n);
+        n = n < room ? n : room;
     }
     n = mr_ring_reserve(l->ring, l->esz, n, &span);
     write_items(span, l->esz, first, n);
@@ -56,10 +58,14 @@ static uint32_t receive_some(const struct lane *l, uint32_t first, uint32_t n)
 {
     uint32_t items[BURST_MAX * 4];
     void *span;
-    if (l->copied) {
+    if (l->how == COPIED) {
         n = mr_ring_pop(l->ring, l->esz, items, n);
         check_items(items, l->esz, first, n);
         return n;
+    }
+    if (l->how == ASKED) {
+        uint32_t visible = mr_ring_visible(l->ring);
+        n = n < visible ? n : visible;
     }
     n = mr_ring_peek(l->ring, l->esz, n, &span);
     if (n != 0) {
@@ -99,12 +105,12 @@ static void consume(const struct lane *l)
     }
 }
 
-static void run(uint32_t capacity, uint32_t esz, uint32_t start, bool copied)
+static void run(uint32_t capacity, uint32_t esz, uint32_t start, int how)
 {
     void *memory = stress_memory(MR_LINE_PAIR, mr_ring_bytes(capacity, esz));
     uint32_t ahead_lines = capacity >= 64 ? 4 : 0;
     uint32_t items = capacity >= 64 ? 800000 : 100000;
-    struct lane l = {mr_ring_init(memory, capacity, esz, ahead_lines, start), esz, items, copied};
+    struct lane l = {mr_ring_init(memory, capacity, esz, ahead_lines, start), esz, items, how};
     pthread_t thread = stress_start(producer, &l);
     consume(&l);
     pthread_join(thread, NULL);
@@ -121,9 +127,10 @@ int main(void)
     for (int c = 0; c < 4; c++) {
         for (int e = 0; e < 3; e++) {
             for (int s = 0; s < 3; s++) {
-                run(capacities[c], sizes[e], starts[s], false);
-                run(capacities[c], sizes[e], starts[s], true);
+                run(capacities[c], sizes[e], starts[s], IN_PLACE);
+                run(capacities[c], sizes[e], starts[s], COPIED);
             }
+            run(capacities[c], sizes[e], starts[2], ASKED);
         }
     }
     return 0;
