@@ -50,6 +50,12 @@ static void ask_for_all(struct mr_engine *e)
     }
 }
 
+/* Losses of a carrier before there was anything to refuse explain nothing. */
+static void forget_losses(struct mr_link_port *l)
+{
+    l->downs_judged = l->view.carrier_downs;
+}
+
 /* ---- why a frame was refused ---- */
 
 static enum mr_drop verdict(const struct mr_link_port *l)
@@ -81,7 +87,7 @@ static void judge_refusals(struct mr_engine *e, uint32_t p)
             mr_store_release(&txq->judged, refused[q]);
         }
     }
-    l->downs_judged = l->view.carrier_downs;
+    forget_losses(l);
 }
 
 /* ---- gone and back ---- */
@@ -118,6 +124,7 @@ static void recreate(struct mr_engine *e, uint32_t p)
     l->failure_told = false;
     mr_links_tell(e, p, MR_LINK_NEW_STATE, &before);
     ask(e, p); // tells the cores what it is, and so to resume
+    forget_losses(l);
     mr_store_release(&port->link, l->view.link);
 }
 
@@ -187,6 +194,9 @@ int mr_links_open(struct mr_engine *e, struct mr_error *err)
     }
     e->links->fd = fd;
     ask_for_all(e);
+    for (uint32_t p = 0; p < e->config->n_ports; p++) {
+        forget_losses(&e->links->at[p]);
+    }
     return 0;
 }
 
