@@ -83,6 +83,7 @@ tcp 8000000
 same "TCP over the interface that came back: exit code" $? 0
 mv $dir/wire.lossy $dir/wire
 shape_over
+same "big chunks taken back from right" "$(report ports.right.events.chunks_taken_back)" 64
 
 # ends S CODE SIGNALS: right is deleted S seconds before the signals, which the engine finds all at once.
 ends() {
