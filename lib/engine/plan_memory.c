@@ -160,8 +160,7 @@ static struct need sum_needs(const struct mr_plan *p, const struct need *needs)
     return sum;
 }
 
-/* Every source waits for chunks: more than can wait in rings would only be touched, which a short run pays for (42 MiB of
- * plain pages: a third of the time that a million frames take from file to file). */
+/* Every source waits for chunks: more than can wait in rings would only be touched, which a short run pays for. */
 static bool sources_wait(const struct mr_plan *p)
 {
     for (uint32_t i = 0; i < p->config->n_ports; i++) {
