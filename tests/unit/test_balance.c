@@ -185,7 +185,7 @@ static const struct mr_work_ops thieves[] = {
 static void run_thief(uint32_t which, const char *layout)
 {
     char text[600];
-    struct mr_run_options options = {.for_ns = 600 * MS, .check_ns = 10 * MS};
+    struct mr_run_options options = {.for_ns = 1500 * MS, .check_ns = 10 * MS};
     cr_assert_eq(mr_work_register(&thieves[which]), 0);
     snprintf(text, sizeof text, "engine: { layout: %s, cores: [0, 1] }\n" PORTS("")
              "paths:\n  - { from: in, work: %s, to: out }\n", layout, thieves[which].name);
