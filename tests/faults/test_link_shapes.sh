@@ -37,11 +37,17 @@ both_ways() {
     same "frames the other way, lost, altered or doubled: exit code" $? 0
 }
 
+# sockets: packet sockets that receive from right; when one is missing the others take its frames, and nothing is lost.
+sockets() {
+    awk -v i="$(ip -o link show right | cut -d: -f1)" '$5 == i && $6 == 1' /proc/net/packet | wc -l
+}
+
 # shape TEXT: the faults, and frames through all of them.
 shape() {
     echo "shape: $1"
     engine_start none
     lossy_start 2000
+    sockets=$(sockets)
     in_b ip link set b0 down
     sleep 0.2
     in_b ip link set b0 up
@@ -54,6 +60,7 @@ shape() {
     make_right
     wait_times 2 right up 1500
     lossy_wait
+    same "sockets on right" "$(sockets)" "$sockets"
     rate_is_back
     both_ways
 }
