@@ -7,6 +7,7 @@
 
 enum { SPLIT_EVERY = 64 }; // passes between two whose time is split
 #define DETACH_NS 300000000ull
+enum { STACK_BYTES = 64 << 10, PAGE_BYTES = 4096 }; // of a core's stack: touched before the first pass; the smallest page
 
 static uint32_t doorbells(struct mr_core *c, uint32_t what)
 {
@@ -226,10 +227,21 @@ static void wait_for_start(const struct mr_core *c)
     }
 }
 
+/* Calls go deeper later than they went so far: a work function's, or the dynamic linker's where a function is called for
+ * the first time. */
+static __attribute__((noinline)) void touch_stack(void)
+{
+    char deep[STACK_BYTES];
+    for (uint32_t i = 0; i < sizeof deep; i += PAGE_BYTES) {
+        __atomic_store_n(&deep[i], 0, __ATOMIC_RELAXED);
+    }
+}
+
 void *mr_core_main(void *arg)
 {
     struct mr_core *c = (struct mr_core *)arg;
     __atomic_store_n(&c->tid, gettid(), __ATOMIC_RELAXED);
+    touch_stack();
     if (!attach(c)) {
         mr_store_release(&c->state, MR_CORE_FAILED);
         return NULL;

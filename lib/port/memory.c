@@ -78,7 +78,7 @@ static int open_queues(struct mr_memory *m, const struct mr_port_setup *setup, s
             return -ENOMEM;
         }
         port->txq[i] = &s->q;
-        int rc = mr_memory_sink_init(s, m, i);
+        int rc = mr_memory_sink_init(s, m, i, setup->tx_node[i]);
         if (rc < 0) {
             return rc;
         }

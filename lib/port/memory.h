@@ -81,7 +81,7 @@ uint32_t mr_memory_rx_burst(struct mr_rxq *q, struct mr_frame *frames, uint32_t 
 bool mr_memory_rx_quiesce(struct mr_rxq *q);
 
 /* memory_sink.c. mr_memory_sink_init: -ENOMEM. */
-int mr_memory_sink_init(struct mr_memory_sink *s, struct mr_memory *m, uint32_t queue);
+int mr_memory_sink_init(struct mr_memory_sink *s, struct mr_memory *m, uint32_t queue, int node);
 void mr_memory_sink_fini(struct mr_memory_sink *s);
 uint32_t mr_memory_tx_burst(struct mr_txq *q, const struct mr_frame *frames, uint32_t n);
 

@@ -1,8 +1,8 @@
 /* memory_sink.c: the sending side of the memory driver: counts, and verifies what it is asked to. */
 #include "lib/port/memory.h"
+#include "lib/sys/node.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 
 /* One load and add a frame. The empty asm keeps the loop scalar: lengths 16 bytes apart cost more as vectors. */
 static inline uint64_t bytes_of(const struct mr_frame *frames, uint32_t n)
@@ -31,7 +31,7 @@ uint32_t mr_memory_tx_burst(struct mr_txq *q, const struct mr_frame *frames, uin
     return n;
 }
 
-int mr_memory_sink_init(struct mr_memory_sink *s, struct mr_memory *m, uint32_t queue)
+int mr_memory_sink_init(struct mr_memory_sink *s, struct mr_memory *m, uint32_t queue, int node)
 {
     const struct mr_port_config *c = m->port->config;
     memset(s, 0, sizeof *s);
@@ -43,11 +43,8 @@ int mr_memory_sink_init(struct mr_memory_sink *s, struct mr_memory *m, uint32_t 
     if (!c->verify) {
         return 0;
     }
-    // From the kernel: zeroed when it is touched, by the core, on the core's node.
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    s->seen = mmap(NULL, mr_verify_seen_bytes(), PROT_READ | PROT_WRITE, flags, -1, 0);
-    if (s->seen == MAP_FAILED) {
-        s->seen = NULL;
+    s->seen = mr_node_alloc(mr_verify_seen_bytes(), node); // touched now: a core that meets a new flow takes no page fault
+    if (s->seen == NULL) {
         return -ENOMEM;
     }
     mr_verify_init(&s->verify, m->fill, c->vlan, s->seen, &s->latency);
@@ -56,7 +53,5 @@ int mr_memory_sink_init(struct mr_memory_sink *s, struct mr_memory *m, uint32_t 
 
 void mr_memory_sink_fini(struct mr_memory_sink *s)
 {
-    if (s->seen != NULL) {
-        munmap(s->seen, mr_verify_seen_bytes());
-    }
+    mr_node_free(s->seen, mr_verify_seen_bytes());
 }

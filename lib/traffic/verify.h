@@ -13,9 +13,9 @@
  * lost counts the gaps: sequence numbers passed over, less those that came reordered. A gap shows when a later frame of
  * the flow arrives: frames lost at the very end, or all of a flow, are known only to who compares totals.
  *
- * Flows need not be announced: there is state for every number, 12.6 MB of addresses, of which only what is met is
- * touched. Memory is the caller's; one writer, counters may be read at any time. A flow must always come by the same sink
- * queue.
+ * Flows need not be announced: there is state for every number, 12.6 MB, and whoever gives the memory has touched it, so
+ * that a flow that is met late costs no page fault. Memory is the caller's; one writer, counters may be read at any time.
+ * A flow must always come by the same sink queue.
  */
 #ifndef MILLRACE_TRAFFIC_VERIFY_H
 #define MILLRACE_TRAFFIC_VERIFY_H
