@@ -90,14 +90,12 @@ void mr_drain(struct mr_engine *e, struct mr_watch *w)
         mr_stuck_look(e, w);
         look(e, &now);
         moved = now.moved != then.moved ? now : moved;
-        if (now.empty && then.empty && now.moved == then.moved) {
-            if (rounds_later(e, &then, &now, 2)) {
-                return;
-            }
-            continue;
-        }
-        if (mr_stuck_over(e, w)) {
+        bool still = now.empty && then.empty && now.moved == then.moved;
+        if ((still && rounds_later(e, &then, &now, 2)) || mr_stuck_over(e, w)) {
             return;
+        }
+        if (still) {
+            continue;
         }
         if (out_of_patience(e, &moved, &now)) {
             snprintf(e->ended_by, sizeof e->ended_by, "drain gave up after 2 s without progress");

@@ -4,14 +4,15 @@
  *
  * A poll is one step: what it moves is seen by the next core at once (ring.pml has the rings). Frames are counted, not
  * told apart. Epochs are 32 bits wide in the code; here each core counts its rounds since `then` and since `now` were
- * looked at, up to the two that are asked for. Patience is a number of looks without a frame moving.
+ * looked at, up to the two that are asked for. Patience is a number of looks without a frame moving; that a core has been
+ * silent for too long (stuck.c) is seen at once.
  *
  * What the model found when it was written, and what drain.c does since: asking whether cores are quiet after their counters
  * were read (QUIET_AFTER_LOOK), and one look that found nothing inside after one that found something (ONE_EMPTY_LOOK).
  *
  * Checked: what is declared drained has no frame inside and gets none afterwards; whatever the end, every frame that came
  * in was sent or is counted as stopped; every core is joined, also when one failed to start; no deadlock. That it ends at
- * all (`live`): no fair run in which control goes on for ever, with a dead device too.
+ * all (`live`): no fair run in which control goes on for ever, with a dead device or a core that hangs, too.
  *
  * true   CORES=2 WORK_CORE=0 TX_CORE=1 FINE=1
  * true   CORES=2 WORK_CORE=1 TX_CORE=1 START=1 SOURCE=1
@@ -20,6 +21,7 @@
  * night  CORES=3 WORK_CORE=1 TX_CORE=2 CAP=1
  * live   CORES=2 WORK_CORE=0 TX_CORE=1
  * live   CORES=2 WORK_CORE=0 TX_CORE=1 DEAD=1 START=1
+ * live   CORES=2 WORK_CORE=0 TX_CORE=1 HANG=1
  * fault  NOT_QUIET            drain: cores are not asked whether anything may still come
  * fault  QUIET_TOO_EARLY      rx_quiesce: says yes when the cancel is on its way
  * fault  QUIET_AFTER_LOOK     drain: cores are asked after their counters were read
@@ -32,6 +34,7 @@
  * nightfault  MOVED_UNSEEN    drain: it does not compare what has moved (it takes three cores to notice)
  * lives  NOT_STOPPED          join: a core is not told to stop
  * lives  NO_PATIENCE          drain: a dead device is waited for
+ * lives  SILENCE_UNHEARD      drain: while it waits for rounds only, it does not ask whether a core came back at all
  * lives  STOP_NOT_SEEN        core: STOP is looked at while frames are inside only
  */
 #ifndef FRAMES
@@ -39,6 +42,9 @@
 #endif
 #ifdef FAULT_FAILED_NOT_JOINED
 #define START 1
+#endif
+#ifdef FAULT_SILENCE_UNHEARD
+#define HANG 1
 #endif
 #ifdef FAULT_QUIET_AFTER_LOOK
 #define FINE 1
@@ -48,6 +54,9 @@
 #endif
 #ifndef START
 #define START 0  /* 1: from the start of the cores on, one of which may fail to attach; 0: they run */
+#endif
+#ifndef HANG
+#define HANG 0   /* 1: the last core may never come back from a pass */
 #endif
 #ifndef SOURCE
 #define SOURCE 0 /* 1: the receiving side makes frames itself, and SOURCES_OFF ends it */
@@ -81,7 +90,7 @@
 
 mtype:command = { WAIT, RUN, SOURCES_OFF, RX_OFF, STOP };
 mtype:state = { NEW, RUNNING, QUIET, ENDED, FAILED };
-mtype:ending = { NOT_YET, DRAINED, GAVE_UP, SECOND_SIGNAL, NOT_STARTED };
+mtype:ending = { NOT_YET, DRAINED, GAVE_UP, LEFT_BEHIND, SECOND_SIGNAL, NOT_STARTED };
 mtype:ending ending = NOT_YET;
 
 /* struct mr_core: control writes command; the core writes the rest */
@@ -94,7 +103,8 @@ mtype:state state[CORES] = RUNNING;
 #endif
 byte holding[CORES], moved[CORES];
 byte since_then[CORES], since_now[CORES]; /* the epoch, counted from two moments */
-bool gone[CORES];                         /* the thread has returned */
+bool gone[CORES];                         /* the thread has returned, or is left behind */
+bool hangs;                               /* what mr_stuck_over finds out by time */
 
 /* where frames are */
 byte outside = FRAMES, ready, ring1, held, ring2, in_flight, sent, came;
@@ -255,6 +265,12 @@ proctype core(byte me)
             fi;
             n = 0
         }
+#if HANG
+        if
+        :: me == TX_CORE -> atomic { hangs = true; gone[me] = true }; false /* for ever */
+        :: skip
+        fi;
+#endif
         atomic { add_holding() }
 #if FINE
         holding[me] = h;
@@ -385,6 +401,9 @@ inline look()
     quiet = NO_MORE; /* first: what came in before is in what follows */
 #endif
     EACH_CORE(look_at);
+#ifdef FAULT_SILENCE_UNHEARD
+#define HANG 1
+#endif
 #ifdef FAULT_QUIET_AFTER_LOOK
     quiet = NO_MORE;
 #endif
@@ -407,10 +426,17 @@ inline drain()
             :: now_empty && THEN_EMPTY && NOT_MOVED ->
                 if
                 :: rounds_later -> ending = DRAINED; break
+#ifndef FAULT_SILENCE_UNHEARD
+                :: !rounds_later && hangs -> ending = LEFT_BEHIND; break
+#endif
                 :: else -> forget_now(false) /* `then` stays */
                 fi
             :: else ->
                 still = (now_moved == then_moved -> LEAST(still + 1, PATIENCE) : 0);
+                if
+                :: hangs -> ending = LEFT_BEHIND; break
+                :: else
+                fi;
 #ifndef FAULT_NO_PATIENCE
                 if
                 :: still >= PATIENCE -> ending = GAVE_UP; break

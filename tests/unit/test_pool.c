@@ -105,6 +105,20 @@ Test(pool, chunks_of_several_homes_go_each_to_its_own)
     cr_expect_eq(mr_pool_gather(&h.pool[2]), 0);
 }
 
+/* The first chunk of a home is the number at which the one before it ends. */
+Test(pool, a_run_ends_at_the_border_of_its_home)
+{
+    uint32_t all[HOMES][SMALL];
+    for (uint32_t i = 0; i < HOMES; i++) {
+        cr_assert_eq(mr_pool_alloc(&h.pool[i], &h.pool[i].small, all[i], SMALL), SMALL);
+    }
+    uint32_t order[3] = {h.pool[0].first, h.pool[1].first, h.pool[2].first};
+    mr_recycle_put(&h.core[2], order, 3);
+    cr_expect_eq(mr_pool_gather(&h.pool[0]), 1);
+    cr_expect_eq(mr_pool_gather(&h.pool[1]), 1);
+    cr_expect_eq(h.pool[2].small.count, 1);
+}
+
 Test(pool, alloc_gathers_when_it_runs_low)
 {
     struct mr_pool *p = &h.pool[0];
