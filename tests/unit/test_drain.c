@@ -123,6 +123,19 @@ Test(drain, two_looks_that_find_nothing)
     cr_expect_eq(drain(empty_from_the_third_on), 4);
 }
 
+static void something_at_the_second(void)
+{
+    rounds(5);
+    cores[1].holding = looks == 1;
+}
+
+/* The first look was too early to see it. */
+Test(drain, nothing_inside_at_the_second_look_either)
+{
+    states(MR_CORE_QUIET);
+    cr_expect_eq(drain(something_at_the_second), 3);
+}
+
 static void moves_until_the_third(void)
 {
     rounds(5);
