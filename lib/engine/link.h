@@ -66,6 +66,7 @@ struct mr_links {
     int fd;
     bool tells;      /* the cores run */
     bool may_reopen;
+    bool lost;       /* news, and all devices have not been asked for since */
     uint64_t now_ns; /* of the present look */
     struct mr_link_port at[MR_PORTS_MAX];
 };

@@ -32,17 +32,24 @@ static void hear(void *arg, const struct mr_link_news *news)
     }
 }
 
+static void read_news(struct mr_engine *e)
+{
+    e->links->lost |= mr_link_news_read(e->links->fd, hear, e) == -ENOBUFS;
+}
+
 /* The kernel answers before the question's call returns: so the answer is read at once. */
 static void ask(struct mr_engine *e, uint32_t p)
 {
     const struct mr_link_view *v = &e->links->at[p].view;
     if (mr_link_news_ask(e->links->fd, p + 1, v->index, e->config->ports[p].device) == 0) {
-        mr_link_news_read(e->links->fd, hear, e);
+        read_news(e);
     }
 }
 
+/* What is lost meanwhile is for the next look: this one ends. */
 static void ask_for_all(struct mr_engine *e)
 {
+    e->links->lost = false;
     for (uint32_t p = 0; p < e->config->n_ports; p++) {
         if (e->links->at[p].watched) {
             ask(e, p);
@@ -231,7 +238,10 @@ void mr_links_start(struct mr_engine *e)
 void mr_links_look(struct mr_engine *e, uint64_t now_ns)
 {
     e->links->now_ns = now_ns;
-    if (e->links->fd >= 0 && mr_link_news_read(e->links->fd, hear, e) == -ENOBUFS) {
+    if (e->links->fd >= 0) {
+        read_news(e);
+    }
+    if (e->links->lost) {
         ask_for_all(e);
     }
     for (uint32_t p = 0; p < e->config->n_ports; p++) {

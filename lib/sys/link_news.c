@@ -15,10 +15,16 @@ enum { DATAGRAM_BYTES = 32768, SOCKET_BYTES = 1 << 20 };
 
 /* ---- parsing ---- */
 
-/* An interface joins and leaves a bridge by messages of the bridge's family: they say nothing about its life. */
-static void parse_link(const struct nlmsghdr *h, mr_link_news_fn tell, void *arg)
+/* Whose number it is: what somebody else's request did (NLM_F_ECHO) is told to all with its number and address. */
+static bool answers(const struct nlmsghdr *h, uint32_t self)
 {
-    struct mr_link_news news = {.question = h->nlmsg_seq, .there = h->nlmsg_type == RTM_NEWLINK};
+    return self != 0 && h->nlmsg_pid == self && h->nlmsg_seq != 0 && h->nlmsg_type != RTM_DELLINK;
+}
+
+/* An interface joins and leaves a bridge by messages of the bridge's family: they say nothing about its life. */
+static void parse_link(const struct nlmsghdr *h, uint32_t self, mr_link_news_fn tell, void *arg)
+{
+    struct mr_link_news news = {.question = answers(h, self) ? h->nlmsg_seq : 0, .there = h->nlmsg_type == RTM_NEWLINK};
     const struct ifinfomsg *info = NLMSG_DATA(h);
     if (!mr_rtnl_link(h, &news.link, &news.moved) || info->ifi_family != AF_UNSPEC) {
         return;
@@ -27,24 +33,24 @@ static void parse_link(const struct nlmsghdr *h, mr_link_news_fn tell, void *arg
 }
 
 /* The answer to a question about what is not there. Other errors are no news: who asks has a clock. */
-static void parse_error(const struct nlmsghdr *h, mr_link_news_fn tell, void *arg)
+static void parse_error(const struct nlmsghdr *h, uint32_t self, mr_link_news_fn tell, void *arg)
 {
     const struct nlmsgerr *e = NLMSG_DATA(h);
     struct mr_link_news news = {.question = h->nlmsg_seq};
-    if (h->nlmsg_len >= NLMSG_LENGTH(sizeof *e) && e->error == -ENODEV && h->nlmsg_seq != 0) {
+    if (h->nlmsg_len >= NLMSG_LENGTH(sizeof *e) && e->error == -ENODEV && answers(h, self)) {
         tell(arg, &news);
     }
 }
 
-void mr_link_news_parse(const void *data, size_t bytes, mr_link_news_fn tell, void *arg)
+void mr_link_news_parse(const void *data, size_t bytes, uint32_t self, mr_link_news_fn tell, void *arg)
 {
     const struct nlmsghdr *h = data;
     int left = bytes > DATAGRAM_BYTES ? DATAGRAM_BYTES : (int)bytes;
     for (; mr_rtnl_whole(h, left); h = NLMSG_NEXT(h, left)) {
         if (h->nlmsg_type == RTM_NEWLINK || h->nlmsg_type == RTM_DELLINK) {
-            parse_link(h, tell, arg);
+            parse_link(h, self, tell, arg);
         } else if (h->nlmsg_type == NLMSG_ERROR) {
-            parse_error(h, tell, arg);
+            parse_error(h, self, tell, arg);
         }
     }
 }
@@ -83,6 +89,14 @@ int mr_link_news_ask(int fd, uint32_t question, int index, const char *name)
     return send(fd, &r, r.header.nlmsg_len, 0) < 0 ? -errno : 0;
 }
 
+/* The socket's address, for as long as it lives; 0 = not known: then nothing is taken for an answer. */
+static uint32_t address_of(int fd)
+{
+    struct sockaddr_nl self = {0};
+    socklen_t size = sizeof self;
+    return getsockname(fd, (struct sockaddr *)&self, &size) < 0 ? 0 : self.nl_pid;
+}
+
 int mr_link_news_read(int fd, mr_link_news_fn tell, void *arg)
 {
     union {
@@ -99,7 +113,8 @@ int mr_link_news_read(int fd, mr_link_news_fn tell, void *arg)
         }
         lost |= got < 0;
         if (got > 0 && from.nl_pid == 0) { // the kernel, and nobody else
-            mr_link_news_parse(&reply, (size_t)got, tell, arg);
+            uint32_t self = from.nl_groups == 0 ? address_of(fd) : 0;
+            mr_link_news_parse(&reply, (size_t)got, self, tell, arg);
         }
     }
 }

@@ -32,7 +32,7 @@ int mr_link_news_ask(int fd, uint32_t question, int index, const char *name);
 int mr_link_news_read(int fd, mr_link_news_fn tell, void *arg);
 
 /* mr_link_news_parse: the messages of one datagram; what is cut short, lies about its length or is of another kind is
- * passed over. */
-void mr_link_news_parse(const void *data, size_t bytes, mr_link_news_fn tell, void *arg);
+ * passed over. self: the address of the socket it was sent to; 0 = it was sent to all, and so answers nothing. */
+void mr_link_news_parse(const void *data, size_t bytes, uint32_t self, mr_link_news_fn tell, void *arg);
 
 #endif

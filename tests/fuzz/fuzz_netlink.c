@@ -43,7 +43,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     int rc = mr_rtnl_read(&answer, reply, bytes);
     FUZZ_CHECK(rc <= 1, "%d", rc);
     FUZZ_CHECK(memchr(answer.said, 0, sizeof answer.said) != NULL, "words without an end");
-    mr_link_news_parse(reply, bytes, on_news, &told);
+    uint32_t self = bytes < NLMSG_HDRLEN ? 0 : ((struct nlmsghdr *)reply)->nlmsg_pid; // so that there are answers
+    mr_link_news_parse(reply, bytes, self, on_news, &told);
     FUZZ_CHECK(asked.messages <= bytes / NLMSG_HDRLEN && told.messages <= bytes / NLMSG_HDRLEN, "%u and %u in %zu bytes",
                asked.messages, told.messages, bytes);
     free(reply);

@@ -22,16 +22,24 @@ static void keep(void *arg, const struct mr_link_news *news)
     heard[n_heard++ % 64] = *news;
 }
 
-static void parse(const void *data, size_t bytes)
+enum { SELF = 77 };
+
+static void parse_for(uint32_t self, const void *data, size_t bytes)
 {
     n_heard = 0;
-    mr_link_news_parse(data, bytes, keep, heard);
+    mr_link_news_parse(data, bytes, self, keep, heard);
+}
+
+static void parse(const void *data, size_t bytes)
+{
+    parse_for(SELF, data, bytes);
 }
 
 static struct mr_rtnl_request message(uint16_t type, unsigned char family, unsigned int flags)
 {
     struct ifinfomsg info = {.ifi_family = family, .ifi_index = 7, .ifi_flags = flags};
-    struct mr_rtnl_request r = {.header = {.nlmsg_len = NLMSG_HDRLEN, .nlmsg_type = type, .nlmsg_seq = 3}};
+    struct mr_rtnl_request r = {.header = {.nlmsg_len = NLMSG_HDRLEN, .nlmsg_type = type, .nlmsg_seq = 3,
+                                           .nlmsg_pid = SELF}};
     mr_rtnl_put(&r, &info, sizeof info);
     mr_rtnl_text(&r, IFLA_IFNAME, "veth7");
     mr_rtnl_u32(&r, IFLA_MTU, 1400);
@@ -66,6 +74,21 @@ Test(link, deleted_and_moved)
     cr_expect(n_heard == 1 && !heard[0].there && heard[0].moved);
 }
 
+Test(link, an_answer_is_sent_to_who_asked)
+{
+    struct mr_rtnl_request r = message(RTM_NEWLINK, AF_UNSPEC, IFF_UP);
+    parse_for(SELF, &r, r.header.nlmsg_len);
+    cr_expect(n_heard == 1 && heard[0].question == 3);
+    parse_for(SELF + 1, &r, r.header.nlmsg_len);
+    cr_expect(n_heard == 1 && heard[0].question == 0, "to another one");
+    r.header.nlmsg_pid = 0;
+    parse_for(0, &r, r.header.nlmsg_len);
+    cr_expect(n_heard == 1 && heard[0].question == 0, "to all");
+    r = message(RTM_DELLINK, AF_UNSPEC, 0);
+    parse_for(SELF, &r, r.header.nlmsg_len);
+    cr_expect(n_heard == 1 && heard[0].question == 0, "a deletion answers no question");
+}
+
 /* It left a bridge, and lives. */
 Test(link, a_bridge_speaks_of_itself)
 {
@@ -79,13 +102,16 @@ Test(link, an_error_answers_only_a_question)
     struct {
         struct nlmsghdr header;
         struct nlmsgerr error;
-    } e = {.header = {.nlmsg_len = sizeof e, .nlmsg_type = NLMSG_ERROR, .nlmsg_seq = 9}, .error = {.error = -ENODEV}};
+    } e = {.header = {.nlmsg_len = sizeof e, .nlmsg_type = NLMSG_ERROR, .nlmsg_seq = 9, .nlmsg_pid = SELF},
+           .error = {.error = -ENODEV}};
     parse(&e, sizeof e);
     cr_expect(n_heard == 1 && !heard[0].there && heard[0].question == 9);
     e.error.error = -EBUSY;
     parse(&e, sizeof e);
     cr_expect_eq(n_heard, 0);
     e.error.error = -ENODEV;
+    parse_for(SELF + 1, &e, sizeof e);
+    cr_expect_eq(n_heard, 0, "another one's error");
     e.header.nlmsg_seq = 0;
     parse(&e, sizeof e);
     cr_expect_eq(n_heard, 0);
@@ -189,6 +215,31 @@ Test(link, the_kernel_tells, .timeout = 20)
     cr_assert_eq(mr_link_news_ask(fd, 6, index, ""), 0);
     hear(fd, 0);
     cr_expect(n_heard == 1 && !heard[0].there && heard[0].question == 6);
+    close(fd);
+}
+
+/* The kernel tells everybody of a deletion with the number and the address of who asked for it (NLM_F_ECHO). */
+Test(link, the_number_of_another_ones_question, .timeout = 20)
+{
+    struct mr_error error;
+    struct mr_link link;
+    int fd = news_of_a_fresh_namespace();
+    cr_assert_eq(mr_link_veth("va", "vb", -1, 1, &error), 0);
+    cr_assert_eq(mr_link_find("va", &link), 0);
+    hear(fd, 0);
+    struct ifinfomsg info = {.ifi_index = link.index};
+    struct mr_rtnl_request r = {.header = {.nlmsg_len = NLMSG_HDRLEN, .nlmsg_type = RTM_DELLINK, .nlmsg_seq = 5,
+                                           .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_ECHO}};
+    struct mr_rtnl_answer answer = {0};
+    mr_rtnl_put(&r, &info, sizeof info);
+    cr_assert_eq(mr_rtnl_ask(&r, &answer), 0);
+    hear(fd, 0);
+    bool told = false;
+    for (uint32_t i = 0; i < n_heard; i++) {
+        told |= !heard[i].there && heard[i].link.index == link.index;
+        cr_expect_eq(heard[i].question, 0, "an answer of question %u, and none was asked", heard[i].question);
+    }
+    cr_expect(told, "the deletion");
     close(fd);
 }
 

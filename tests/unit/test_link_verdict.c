@@ -125,6 +125,35 @@ Test(link_verdict, down_and_gone)
     cr_expect_eq(queue.verdict, MR_DROP_device_gone, "not there when asked for");
 }
 
+/* As when the socket is full of other news: what is asked next is not answered. */
+static int reopen_and_fill_the_socket(struct mr_port *p, struct mr_error *error)
+{
+    int least = 0;
+    (void)p, (void)error;
+    cr_assert_eq(setsockopt(engine.links->fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof least), 0);
+    for (uint32_t i = 0; i < 32; i++) {
+        cr_assert_eq(mr_link_news_ask(engine.links->fd, 99, 0, "vb"), 0);
+    }
+    return 0;
+}
+
+Test(link_verdict, an_answer_that_was_lost)
+{
+    static const struct mr_driver driver = {.reopen = reopen_and_fill_the_socket};
+    struct mr_link_port *l = &engine.links->at[0];
+    port.driver = &driver;
+    config->ports[0].reopen = true;
+    engine.links->may_reopen = true;
+    l->view = (struct mr_link_view){.link = MR_LINK_GONE, .back = true};
+    l->closed = true;
+    mr_links_look(&engine, 2);
+    cr_assert_eq(l->view.link, MR_LINK_DOWN, "the answer came, so this tests nothing");
+    mr_links_look(&engine, 3);
+    cr_expect_eq(l->view.link, MR_LINK_UP, "it is asked for again");
+    cr_expect(!engine.links->lost, "once");
+    cr_expect_eq(port.link, MR_LINK_UP, "the core is told too");
+}
+
 /* A verdict stands until the core has counted what it is about. */
 Test(link_verdict, the_next_ones_wait)
 {
