@@ -109,6 +109,13 @@ bool mr_capture_is(const struct mr_capture *c, uint64_t device, uint64_t inode)
     return c->regular && c->device == device && c->inode == inode;
 }
 
+bool mr_capture_file(const struct mr_capture *c, uint64_t *device, uint64_t *inode)
+{
+    *device = c->device;
+    *inode = c->inode;
+    return c->regular;
+}
+
 bool mr_capture_same(const struct mr_capture *a, const struct mr_capture *b)
 {
     return mr_capture_is(a, b->device, b->inode);
@@ -173,10 +180,15 @@ void mr_capture_give_up(struct mr_capture *c)
     mr_store_release(&c->give_up, 1);
 }
 
+void mr_capture_end(struct mr_capture *c)
+{
+    mr_store_release(&c->stop, 1);
+}
+
 int mr_capture_stop(struct mr_capture *c)
 {
     if (c->started) {
-        mr_store_release(&c->stop, 1);
+        mr_capture_end(c);
         pthread_join(c->thread, NULL);
         c->started = false;
     }
@@ -204,7 +216,7 @@ static const char *fix_of(int error)
     case EPIPE:
         return "whoever read it went away";
     case ETIMEDOUT:
-        return "it took nothing for so long that the run ended without it";
+        return "it took nothing, or too little, for so long that the run ended without it";
     default:
         return "look at the kernel's log and at the device below";
     }

@@ -27,6 +27,8 @@
 
 #define MR_CAPTURE_LANES_MAX 64u
 #define MR_CAPTURE_COMMENT_MAX 255u
+#define MR_CAPTURE_SILENCE_NS 1000000000ull /* once asked to stop: how long a pipe may take nothing, */
+#define MR_CAPTURE_END_NS 10000000000ull    /* and how long it may take in all */
 #define MR_CAPTURE_LANE_BYTES (4u << 20) /* as a rule: what comes while the scheduler lets another thread have its slice */
 
 enum mr_capture_format {
@@ -84,6 +86,9 @@ void mr_capture_go(struct mr_capture *c);
 /* mr_capture_is: the capture writes this very regular file, by device and inode: who reads it shall be told. */
 bool mr_capture_is(const struct mr_capture *c, uint64_t device, uint64_t inode);
 
+/* mr_capture_file: device and inode of the regular file that it writes; false: it writes none. */
+bool mr_capture_file(const struct mr_capture *c, uint64_t *device, uint64_t *inode);
+
 /* mr_capture_same: both write one regular file. */
 bool mr_capture_same(const struct mr_capture *a, const struct mr_capture *b);
 
@@ -114,8 +119,13 @@ int mr_capture_error(const struct mr_capture *c);
  * run that cannot wait for it any longer. */
 void mr_capture_give_up(struct mr_capture *c);
 
-/* mr_capture_stop: writes what was published, closes the file. A pipe that takes nothing is given up after a second
- * (ETIMEDOUT). 0, or the errno that ended the file. Again: the same answer. No lane may be put into any more. */
+/* mr_capture_end: asks it to stop and does not wait, so that several end at once. mr_capture_stop comes all the same. No
+ * lane may be put into any more. */
+void mr_capture_end(struct mr_capture *c);
+
+/* mr_capture_stop: writes what was published, closes the file. A pipe is given up (ETIMEDOUT) once it took nothing for a
+ * second, or not everything within ten (MR_CAPTURE_SILENCE_NS, MR_CAPTURE_END_NS), counted from the stop. 0, or the errno
+ * that ended the file. Again: the same answer. No lane may be put into any more. */
 int mr_capture_stop(struct mr_capture *c);
 
 /* mr_capture_counts: sums over the lanes. Any time, any thread. */

@@ -41,7 +41,8 @@ struct mr_capture {
     uint64_t begin;      /* its own: offset of the file's first byte that is ours */
     uint64_t whole;      /* its own: bytes from there to the end of the last whole record */
     uint64_t renew_ns;   /* its own: when the anchor is due */
-    uint64_t give_up_ns; /* its own: once asked to stop, how long a pipe may take nothing */
+    uint64_t silent_ns;  /* its own: once asked to stop, until when a pipe may take nothing; 0 = it just took something */
+    uint64_t end_ns;     /* its own: once asked to stop, until when a pipe may take; 0 = not asked yet */
 };
 
 /* capture_format.c. mr_capture_header: the file's beginning, allocated; 0 or -ENOMEM. */

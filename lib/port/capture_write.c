@@ -39,7 +39,7 @@ void mr_capture_renew(struct mr_capture *c)
 
 /* ---- bytes ---- */
 
-/* Asked to stop, a pipe that takes nothing is given a second. */
+/* Asked to stop, a pipe may be slow, but neither silent nor endless. */
 static bool given_up(struct mr_capture *c)
 {
     uint64_t now = mr_now_ns();
@@ -49,19 +49,20 @@ static bool given_up(struct mr_capture *c)
     if (mr_load_acquire(&c->stop) == 0) {
         return false;
     }
-    c->give_up_ns = c->give_up_ns == 0 ? now + SECOND_NS : c->give_up_ns;
-    return now > c->give_up_ns;
+    c->silent_ns = c->silent_ns == 0 ? now + MR_CAPTURE_SILENCE_NS : c->silent_ns;
+    c->end_ns = c->end_ns == 0 ? now + MR_CAPTURE_END_NS : c->end_ns;
+    return now > c->silent_ns || now > c->end_ns;
 }
 
 /* What poll calls writable takes PIPE_BUF without waiting; a regular file is not asked. 0 or an errno. */
 static int wait_for_reader(struct mr_capture *c)
 {
     struct pollfd p = {.fd = c->fd, .events = POLLOUT};
-    while (poll(&p, 1, PIPE_LOOK_MS) <= 0) {
+    do { // asked first: who takes a little within each look would not be bounded
         if (given_up(c)) {
             return ETIMEDOUT;
         }
-    }
+    } while (poll(&p, 1, PIPE_LOOK_MS) <= 0);
     return 0;
 }
 
@@ -75,6 +76,7 @@ static uint32_t write_bytes(struct mr_capture *c, const unsigned char *at, uint3
         ssize_t n = *error != 0 ? 0 : write(c->fd, at + done, bytes - done < most ? bytes - done : most);
         if (n >= 0) {
             done += (uint32_t)n;
+            c->silent_ns = n > 0 ? 0 : c->silent_ns;
         } else if (errno != EINTR && errno != EAGAIN) {
             *error = errno;
         }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pcap.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@
 #include <unistd.h>
 
 #define STAMP 1700000000123456789ull
-enum { FRAMES = 1000, LONGEST = 1514, KINDS = 3 };
+enum { FRAMES = 1000, LANE_FRAMES = 1400, LONGEST = 1514, KINDS = 3 }; // 1400: nearly 1 MiB
 
 static char folder[] = "/tmp/test_capture.XXXXXX";
 static char path[128];
@@ -236,6 +237,64 @@ Test(capture, what_a_lane_cannot_take_is_counted)
     cr_expect_eq(lane->put, lane->frames + lane->discarded);
     cr_expect_eq(counts().lost + counts().frames, FRAMES * 10);
     close(reader);
+}
+
+/* Takes at most so many bytes, then sleeps, until the end of the FIFO. */
+struct slow_reader {
+    uint32_t bytes, pause_us;
+    int fd, rc; // rc: what the stop said
+    uint64_t taken;
+};
+
+static void *read_slowly(void *arg)
+{
+    static unsigned char sink[64 << 10];
+    struct slow_reader *s = arg;
+    for (ssize_t n = 1; n > 0 || (n < 0 && errno == EAGAIN); s->taken += n > 0 ? (uint64_t)n : 0) {
+        usleep(s->pause_us);
+        n = read(s->fd, sink, s->bytes);
+    }
+    return NULL;
+}
+
+/* How long the stop of a full lane took. */
+static uint64_t stop_with_reader(struct slow_reader *s)
+{
+    pthread_t thread;
+    cr_assert_eq(mkfifo(in_folder("fifo"), 0600), 0);
+    s->fd = open(path, O_RDONLY | O_NONBLOCK);
+    struct mr_capture_lane *lane = open_as(path, MR_CAPTURE_PCAP_NS, 0);
+    put_all(lane, LANE_FRAMES);
+    cr_assert_eq(pthread_create(&thread, NULL, read_slowly, s), 0);
+    mr_capture_go(capture);
+    uint64_t begin = mr_now_ns();
+    s->rc = mr_capture_stop(capture);
+    uint64_t took = mr_now_ns() - begin;
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    cr_expect_eq(lane->put, lane->frames + lane->discarded);
+    return took;
+}
+
+/* The lane takes longer than a pipe may be silent, and is never silent so long. */
+Test(capture, a_slow_reader_gets_everything)
+{
+    struct slow_reader slow = {.bytes = 64 << 10, .pause_us = 100000};
+    uint64_t took = stop_with_reader(&slow);
+    cr_expect_eq(slow.rc, 0, "%s", strerror(slow.rc));
+    cr_expect_gt(took, MR_CAPTURE_SILENCE_NS, "a test of nothing: %lu ns", (unsigned long)took);
+    cr_expect_eq(slow.taken, 24 + LANE_FRAMES * 16 + counts().bytes);
+}
+
+/* The lane would take 14 s: never silent for a second, and the end comes all the same. */
+Test(capture, a_reader_that_is_too_slow)
+{
+    char why[400];
+    struct slow_reader slow = {.bytes = 4096, .pause_us = 60000};
+    uint64_t took = stop_with_reader(&slow);
+    cr_expect_eq(slow.rc, ETIMEDOUT, "%s", strerror(slow.rc));
+    cr_expect(took > MR_CAPTURE_END_NS && took < MR_CAPTURE_END_NS + MR_CAPTURE_SILENCE_NS, "%lu ns", (unsigned long)took);
+    mr_capture_why(capture, why, sizeof why);
+    cr_expect_not_null(strstr(why, "it took nothing, or too little, for so long"), "%s", why);
 }
 
 Test(capture, a_fifo_without_a_reader_is_refused)
