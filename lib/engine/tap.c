@@ -85,6 +85,36 @@ static int open_points(struct mr_engine *e, struct mr_tap *t, struct mr_error *e
     return rc;
 }
 
+static const char *use_of(const struct mr_port *port, uint64_t device, uint64_t inode)
+{
+    return port->driver->uses_file == NULL ? NULL : port->driver->uses_file(port, device, inode);
+}
+
+/* A file of its own, by what it is and not by its name: a tap would cut it under who reads it. */
+static int check_file(const struct mr_engine *e, uint32_t tap, struct mr_error *err)
+{
+    const struct mr_tap *t = &e->taps[tap];
+    uint64_t device, inode;
+    if (!mr_capture_file(t->capture, &device, &inode)) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < tap; i++) {
+        if (mr_capture_same(t->capture, e->taps[i].capture)) {
+            return mr_error_set(err, MR_FAULT_CONFIG, EBUSY, "%s is the file that tap[%u] writes; write another file",
+                                t->config->to, i);
+        }
+    }
+    for (uint32_t i = 0; i < e->config->n_ports; i++) {
+        const struct mr_port *port = e->ports[i];
+        const char *use = port == NULL ? NULL : use_of(port, device, inode);
+        if (use != NULL) {
+            return mr_error_set(err, MR_FAULT_CONFIG, EBUSY, "%s is the file that port %s %s; write another file",
+                                t->config->to, port->config->name, use);
+        }
+    }
+    return 0;
+}
+
 int mr_taps_open(struct mr_engine *e, struct mr_error *err)
 {
     e->taps = calloc(e->config->n_taps + 1u, sizeof *e->taps);
@@ -97,6 +127,7 @@ int mr_taps_open(struct mr_engine *e, struct mr_error *err)
         t->config = &e->config->taps[i];
         int rc = t->config->filter[0] == 0 ? 0 : mr_filter_create(t->config->filter, &t->filter, &why);
         rc = rc < 0 ? rc : open_points(e, t, &why);
+        rc = rc < 0 ? rc : check_file(e, i, &why);
         if (rc < 0) {
             char where[300], key[32];
             snprintf(key, sizeof key, "tap[%u]", i);
@@ -135,6 +166,9 @@ void mr_taps_look(struct mr_engine *e, uint64_t now_ns)
 
 void mr_taps_stop(struct mr_engine *e)
 {
+    for (uint32_t i = 0; i < e->config->n_taps; i++) {
+        mr_capture_end(e->taps[i].capture); // slow ones end side by side
+    }
     for (uint32_t i = 0; i < e->config->n_taps; i++) {
         mr_capture_stop(e->taps[i].capture);
     }

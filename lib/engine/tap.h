@@ -44,9 +44,9 @@ struct mr_tap_here {
 
 struct mr_engine;
 
-/* mr_taps_open: filters compiled, files opened, points made; nothing is written yet. 0, or -errno with err filled; then
- * mr_taps_close takes what was made. mr_taps_go: files begin. mr_taps_stop: when nobody shows frames any more: files are
- * whole and closed. */
+/* mr_taps_open: filters compiled, files opened, points made; nothing is written yet. A file that another tap writes, or
+ * that a port reads or writes, is refused (EBUSY). 0, or -errno with err filled; then mr_taps_close takes what was made.
+ * mr_taps_go: files begin. mr_taps_stop: when nobody shows frames any more: files are whole and closed. */
 int mr_taps_open(struct mr_engine *e, struct mr_error *err);
 void mr_taps_go(struct mr_engine *e);
 void mr_taps_stop(struct mr_engine *e);

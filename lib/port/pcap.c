@@ -26,13 +26,30 @@ static int probe(struct mr_probe *probe)
 
 /* ---- opening ---- */
 
+static bool reads_file(const struct mr_pcap_source *source, uint64_t device, uint64_t inode)
+{
+    const struct mr_pcap_input *in = &source->reader.file.in;
+    return in->regular && in->device == device && in->inode == inode;
+}
+
+static const char *uses_file(const struct mr_port *port, uint64_t device, uint64_t inode)
+{
+    const struct mr_pcap_source *source = source_of(port);
+    const struct mr_pcap_sink *sink = sink_of(port);
+    if (source != NULL && reads_file(source, device, inode)) {
+        return "reads";
+    }
+    return sink != NULL && mr_capture_is(sink->capture, device, inode) ? "writes" : NULL;
+}
+
 /* A file that is read and written at once would be cut under its reader. */
 static int check_pair(const struct mr_port *reader, const struct mr_port *writer, struct mr_error *err)
 {
     const struct mr_pcap_source *source = source_of(reader);
     const struct mr_pcap_sink *sink = sink_of(writer);
-    if (source == NULL || sink == NULL || !source->reader.file.in.regular ||
-        !mr_capture_is(sink->capture, source->reader.file.in.device, source->reader.file.in.inode)) {
+    uint64_t device, inode;
+    if (source == NULL || sink == NULL || !mr_capture_file(sink->capture, &device, &inode) ||
+        !reads_file(source, device, inode)) {
         return 0;
     }
     return mr_error_set(err, MR_FAULT_CONFIG, EBUSY, "port %s: it would write over %s, which port %s reads; write another "
@@ -222,4 +239,5 @@ const struct mr_driver mr_driver_pcap = {
     .close = close_port,
     .destroy = destroy,
     .report = report,
+    .uses_file = uses_file,
 };

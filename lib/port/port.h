@@ -230,6 +230,9 @@ struct mr_driver {
     void (*destroy)(struct mr_port *port); /* frees queues and state, not the struct mr_port; closes when still open */
     /* report: the driver's own facts for the JSON report (json_t *, new reference), may be NULL. */
     void *(*report)(struct mr_port *port);
+    /* uses_file: an open port: what it does to this regular file, "reads" or "writes"; NULL = nothing. So that nobody else
+     * writes over it. NULL = the driver's ports have no files. */
+    const char *(*uses_file)(const struct mr_port *port, uint64_t device, uint64_t inode);
 };
 
 /* port.c: the table of drivers. mr_driver_at: the i-th, built in or not; NULL behind the last. */

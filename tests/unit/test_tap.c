@@ -340,6 +340,38 @@ Test(tap, what_cannot_be_opened)
     cr_assert(strstr(error.text, "/nowhere/x.pcap") != NULL, "%s", error.text);
 }
 
+static void refused(const char *text, const char *pattern)
+{
+    struct mr_config *cfg;
+    error.text[0] = 0;
+    cr_assert(create(text, &cfg) == NULL, "%s", pattern);
+    cr_assert_eq(error.code, -EBUSY, "%s", error.text);
+    cr_assert_eq(error.fault, MR_FAULT_CONFIG);
+    cr_assert(strstr(error.text, pattern) != NULL, "%s", error.text);
+}
+
+/* A file has many names, and a tap would cut it under who reads it: what it is counts, not what it is called. */
+Test(tap, a_file_that_is_in_use)
+{
+    struct stat st;
+    char text[800];
+    const char *ports = "memory: { huge_pages: off }\nports:\n  - { name: in, driver: pcap, read: %s }\n"
+                        "  - { name: out, driver: pcap, write: %s }\n"
+                        "paths:\n  - { from: in, work: forward, to: out }\ntap:\n  - { where: out.tx, to: %s }\n";
+    snprintf(text, sizeof text, "  - { where: in.rx, to: %s }\n", path("in.pcap"));
+    json_decref(run(config("forward", "a", text), 0));
+    cr_assert_eq(link(path("in.pcap"), path("other.pcap")), 0);
+    snprintf(text, sizeof text, ports, path("in.pcap"), path("out.pcap"), path("other.pcap"));
+    refused(text, "other.pcap is the file that port in reads; write another file");
+    cr_assert_eq(stat(path("in.pcap"), &st), 0);
+    cr_expect_eq(st.st_size, 24 + 3000 * (16 + 60), "what port in reads is untouched: %ld", (long)st.st_size);
+    snprintf(text, sizeof text, ports, path("in.pcap"), path("out.pcap"), path("./out.pcap"));
+    refused(text, "test.yaml:8: tap[0]: ");
+    refused(text, "/./out.pcap is the file that port out writes; write another file");
+    snprintf(text, sizeof text, "  - { where: in.rx, to: %s }\n  - { where: a.tx, to: %s }\n", path("a.pcapng"), path("./a.pcapng"));
+    refused(config("forward", "a", text), "/./a.pcapng is the file that tap[0] writes; write another file");
+}
+
 /* The configuration in a report is one that loads. */
 Test(tap, loads_again)
 {
