@@ -221,8 +221,9 @@ static int report(struct lab *l, int argc, char **argv, struct mr_error *err)
 static void dismantle(struct lab *l)
 {
     lab_generator_destroy(&l->generator);
-    mr_engine_destroy(l->engine);
-    mr_config_destroy(l->config);
+    if (mr_engine_destroy(l->engine)) {
+        mr_config_destroy(l->config);
+    }
     lab_net_destroy(&l->net);
 }
 

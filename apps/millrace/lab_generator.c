@@ -69,8 +69,9 @@ static int child_main(const struct child *c, struct mr_error *err)
     if (result == 0) {
         result = run(c, e, err);
     }
-    mr_engine_destroy(e);
-    mr_config_destroy(cfg);
+    if (mr_engine_destroy(e)) {
+        mr_config_destroy(cfg);
+    }
     return result;
 }
 

@@ -179,7 +179,8 @@ int verb_run(int argc, char **argv)
     result = result < 0 ? result : share_stdout(&o, config, &err);
     result = result < 0 ? result : mr_engine_create(config, &engine, &err);
     result = result < 0 ? result : run(engine, &o, argc, argv, &err);
-    mr_engine_destroy(engine);
-    mr_config_destroy(config);
+    if (mr_engine_destroy(engine)) {
+        mr_config_destroy(config);
+    }
     return result < 0 ? print_error(&err, o.verbose) : result;
 }

@@ -51,7 +51,8 @@ int main(int argc, char **argv)
     } else {
         fprintf(stderr, "minimal: %s\n", err.text);
     }
-    mr_engine_destroy(engine);
-    mr_config_destroy(config);
+    if (mr_engine_destroy(engine)) {
+        mr_config_destroy(config);
+    }
     return result < 0 ? (int)err.fault : result;
 }

@@ -107,8 +107,9 @@ int mr_engine_run(struct mr_engine *e, const struct mr_run_options *options, str
  * signal handler. */
 void mr_engine_ask_balance(struct mr_engine *e);
 
-/* mr_engine_destroy: frees everything, but nothing of an engine that left a core behind: that may come back. */
-void mr_engine_destroy(struct mr_engine *e);
+/* mr_engine_destroy: frees everything; NULL is fine. false: a core was left behind, which may come back: nothing was freed,
+ * and cfg must not be either. */
+bool mr_engine_destroy(struct mr_engine *e);
 
 #ifdef __cplusplus
 }

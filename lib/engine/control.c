@@ -32,16 +32,17 @@ int mr_engine_create(const struct mr_config *cfg, struct mr_engine **out, struct
     return 0;
 }
 
-void mr_engine_destroy(struct mr_engine *e)
+bool mr_engine_destroy(struct mr_engine *e)
 {
     if (e == NULL || e->left_behind) {
-        return; // a core that comes back after all must find its memory
+        return e == NULL; // a core that comes back after all must find its memory
     }
     if (e->plan != NULL) {
         mr_engine_unbuild(e);
     }
     mr_plan_free(e->plan);
     free(e);
+    return true;
 }
 
 /* ---- cores ---- */

@@ -105,5 +105,5 @@ void mr_drain(struct mr_engine *e, struct mr_watch *w)
         then = now;
     }
     snprintf(e->ended_by, sizeof e->ended_by, "stopped by a second signal");
-    e->exit_code = 130;
+    e->exit_code = e->exit_code != 0 ? e->exit_code : 130;
 }

@@ -10,11 +10,6 @@
 
 /* ---- sending ---- */
 
-static enum mr_drop reason_of(uint32_t link)
-{
-    return link == MR_LINK_DOWN ? MR_DROP_link_down : link == MR_LINK_GONE ? MR_DROP_device_gone : MR_DROP_no_carrier;
-}
-
 static uint32_t drop_from(struct mr_stage_tx *s, struct mr_ring *in)
 {
     uint32_t chunks[MR_BATCH_MAX];
@@ -25,8 +20,9 @@ static uint32_t drop_from(struct mr_stage_tx *s, struct mr_ring *in)
         chunks[i] = frames[i].chunk;
     }
     if (n != 0) {
-        mr_count(&s->stage.counters.drops[reason_of(s->link)], n);
-        mr_tell_died(mr_witness_base(s->stage.witness), frames, n, reason_of(s->link));
+        mr_count(&s->stage.counters.drops[mr_link_reason(s->link)], n);
+        mr_tell_died(mr_witness_base(s->stage.witness), frames, n, mr_link_reason(s->link));
+        mr_frames_hand(s->recycle, frames, n, MR_OWNER_RING, MR_OWNER_SENDER);
         mr_recycle_put(s->recycle, chunks, n);
         mr_ring_release(in, n);
     }
@@ -61,8 +57,7 @@ static void count_refused(struct mr_txq *q, uint32_t n, uint32_t reason)
 
 void mr_stage_tx_count_refused(struct mr_stage_tx *s)
 {
-    uint32_t reason = s->link == MR_LINK_UP ? MR_DROP_tx_refused : reason_of(s->link);
-    count_refused(s->q, s->q->refused - s->q->counted, reason);
+    count_refused(s->q, s->q->refused - s->q->counted, mr_link_reason(s->link));
 }
 
 static void halt_or_resume(struct mr_txq *q, uint32_t link)
@@ -79,7 +74,8 @@ void mr_stage_tx_follow(struct mr_stage_tx *s, uint64_t now)
 {
     struct mr_txq *q = s->q;
     uint32_t link = mr_load_acquire(&q->port->link);
-    count_refused(q, mr_load_acquire(&q->judged) - q->counted, __atomic_load_n(&q->verdict, __ATOMIC_RELAXED));
+    uint32_t judged = mr_load_acquire(&q->judged) - q->counted; // before the verdict, which control writes first
+    count_refused(q, judged, __atomic_load_n(&q->verdict, __ATOMIC_RELAXED));
     halt_or_resume(q, link);
     if (link != s->link && (link == MR_LINK_GONE || q->halted == 0)) {
         mr_stage_tx_settle(s, now);

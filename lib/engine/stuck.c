@@ -55,7 +55,8 @@ static void tell(struct mr_engine *e, const struct mr_core *c, uint64_t now)
                    where);
 }
 
-/* How much of this time its thread ran, or slept somewhere. */
+/* How much of this time its thread ran, or slept somewhere. One that got no CPU at all is hardly to blame; but it counts,
+ * so that an end behind a real-time process comes, if late. */
 static uint64_t blame(const struct mr_core *c, uint64_t *cpu_ns, uint64_t awake)
 {
     uint64_t before = *cpu_ns;
@@ -63,7 +64,8 @@ static uint64_t blame(const struct mr_core *c, uint64_t *cpu_ns, uint64_t awake)
         return awake;
     }
     *cpu_ns = mr_thread_cpu_ns(c->thread);
-    return *cpu_ns - before < awake ? *cpu_ns - before : awake;
+    uint64_t ran = *cpu_ns - before < awake ? *cpu_ns - before : awake;
+    return ran > awake / 8 ? ran : awake / 8;
 }
 
 void mr_stuck_look(struct mr_engine *e, struct mr_watch *w)

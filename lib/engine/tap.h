@@ -8,7 +8,7 @@
  *   PORT.tx                what a port's driver took to send           TX stages of the port
  *   work:PATH.WORKER.in    what a work stage was given                 that stage
  *   work:PATH.WORKER.out   what its functions let through, copies too  that stage
- *   drops                  what died, wherever, with the reason        all stages
+ *   drops                  what died, with its reason                  all stages
  */
 #ifndef MILLRACE_ENGINE_TAP_H
 #define MILLRACE_ENGINE_TAP_H

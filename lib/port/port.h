@@ -158,12 +158,20 @@ struct mr_port_setup {
     uint32_t n_ports;
 };
 
-/* mr_txq_refused: the device would not take a frame and does not say why. A witness is told what is known by now. */
+/* mr_link_reason: what a frame dies of that a device in this state refuses. */
+static inline enum mr_drop mr_link_reason(uint32_t link)
+{
+    static const uint8_t reasons[] = {[MR_LINK_UP] = MR_DROP_tx_refused, [MR_LINK_DOWN] = MR_DROP_link_down,
+                                      [MR_LINK_NO_CARRIER] = MR_DROP_no_carrier, [MR_LINK_GONE] = MR_DROP_device_gone};
+    return (enum mr_drop)reasons[link];
+}
+
+/* mr_txq_refused: the device would not take a frame and does not say why. The counter waits for control's verdict; a
+ * witness is told what is known by now, which may be tx_refused where the verdict, milliseconds later, is no_carrier. */
 static inline void mr_txq_refused(struct mr_txq *q, const struct mr_frame *frame)
 {
-    bool up = mr_load_acquire(&q->port->link) == MR_LINK_UP;
     mr_store_release(&q->refused, q->refused + 1);
-    mr_tell_died(q->witness, frame, 1, up ? MR_DROP_tx_refused : MR_DROP_no_carrier);
+    mr_tell_died(q->witness, frame, 1, mr_link_reason(mr_load_acquire(&q->port->link)));
 }
 
 /* How many queues of a driver one core has, and how large their tables must be: for io_create. */

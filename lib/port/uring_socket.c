@@ -185,6 +185,7 @@ static int set_up_rx(struct mr_uring_port *p, struct mr_uring_rxq *q, const char
 int mr_uring_rx_socket(struct mr_uring_port *p, struct mr_uring_rxq *q, struct mr_error *err)
 {
     q->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+    q->valve_closed = false; // of the socket before, should it have been
     if (q->fd < 0) {
         return refused(p->port, err, errno);
     }

@@ -98,7 +98,8 @@ int main(int argc, char **argv)
     if (result < 0) {
         fprintf(stderr, "guest: %s\n", err.text);
     }
-    mr_engine_destroy(engine);
-    mr_config_destroy(config);
+    if (mr_engine_destroy(engine)) {
+        mr_config_destroy(config);
+    }
     return result < 0 ? (int)err.fault : result;
 }
