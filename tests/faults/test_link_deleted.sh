@@ -27,7 +27,7 @@ lossy_start 2500
 second=$!
 sleep 0.2
 in_b ip link del b0
-wait_event right gone 100
+wait_event right gone 1000
 sleep 0.3
 sockets() { awk -v i="$1" '$5 == i' /proc/net/packet | wc -l; }
 same "packet sockets that are left of right" "$(sockets -1)" 0
@@ -54,7 +54,7 @@ home
 keys=
 engine_start none
 in_b ip link del b0
-wait_event right gone 100
+wait_event right gone 5000 # its cores may still be starting
 event right gone 'with reopen: yes it would be'
 ip link add right type veth peer name b0 netns b && ip link set right up && in_b ip link set b0 up
 sleep 0.3

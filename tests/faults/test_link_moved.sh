@@ -7,7 +7,7 @@ left_keys=', reopen: yes' right_keys=', reopen: yes'
 engine_start none
 lossy_start 2000
 ip link set right netns b
-wait_event right gone 100
+wait_event right gone 1000
 sleep 0.3
 in_b ip link set right netns $$
 ip link set right up

@@ -6,7 +6,7 @@ lab_up
 engine_start none
 lossy_start 1200 32 1000..1000
 ip link set right mtu 576
-wait_event right mtu 500
+wait_event right mtu 1000
 sleep 0.3
 ip link set right mtu 1500
 lossy_wait

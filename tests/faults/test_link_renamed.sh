@@ -5,7 +5,7 @@ lab_up
 engine_start none
 lossy_start 800
 ip link set right name rechts
-wait_event right renamed 500
+wait_event right renamed 1000
 lossy_wait
 engine_stop
 event right renamed 'right is called rechts now'

@@ -55,7 +55,7 @@ shape() {
     wait_times 1 right up 1000
     sleep 0.1
     in_b ip link del b0
-    wait_event right gone 200
+    wait_event right gone 1000
     sleep 0.2
     make_right
     wait_times 2 right up 1500
