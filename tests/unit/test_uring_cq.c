@@ -78,7 +78,7 @@ static json_t *run(struct mr_engine *e)
     cr_assert_eq(t.tx_frames, FRAMES, "%lu", t.tx_frames);
     json_t *report = mr_report_json(e, 0, NULL);
     cr_assert_eq(event(report, "rearms_other"), 0);
-    cr_assert_eq(json_integer_value(json_object_get(json_object_get(report, "chunks"), "home_after_close")), e->owners.total);
+    cr_assert_eq((uint64_t)json_integer_value(json_object_get(json_object_get(report, "chunks"), "home_after_close")), e->owners.total);
     return report;
 }
 
