@@ -184,6 +184,9 @@ static void print_wire(const json_t *doc, FILE *out, bool colour)
     row(out, "received", text_of(wire, "received_by"), json_object_get(wire, "received"));
     rows(out, json_object_get(wire, "outside"), "lost outside, by the kernel's counter");
     rows(out, json_object_get(wire, "engine_drops"), "dropped by an engine, under this reason");
+    if (count_of(wire, "counted_twice") != 0) {
+        row(out, "counted twice", "refused sends, by device and pipeline", json_object_get(wire, "counted_twice"));
+    }
     if (count_of(wire, "made") != 0) {
         row(out, "made", "copies by the pipeline", json_object_get(wire, "made"));
     }

@@ -1,6 +1,6 @@
 /* lab_wire.h: what happened to each frame between src and dst, by the kernel's own counters.
  *
- *   sent = received + Σ outside + Σ engine_drops − made + unnamed
+ *   sent = received + Σ outside + Σ engine_drops − counted_twice − made + unnamed
  *
  * Each term is counted on its own, by whom it happened to; unnamed is the check, and it is 0. Below 0 more frames
  * arrived than were sent: strangers were on the wire. A counter that holds frames which another counter holds too is

@@ -8,8 +8,8 @@
 /* Both reports as they come from the engines, cut down to what the balance reads. */
 static const char run_text[] = "{'ports': [{'name': 'left', 'outside': {'tp_drops': 40, 'ring_empty': 7}, "
                                "'outside_within': {'ring_empty': 'tp_drops'}},"
-                               "           {'name': 'right', 'outside': {}, 'outside_within': {}}],"
-                               " 'totals': {'made_frames': 5, 'drops': {'mtu': 3, 'tx_refused': 20, 'l2.full': 2}}}";
+                               "           {'name': 'right', 'outside': {}, 'outside_within': {}, 'events': {'refused_sends': 20}}],"
+                               " 'totals': {'made_frames': 5, 'drops': {'mtu': 3, 'tx_refused': 12, 'no_carrier': 8, 'l2.full': 2}}}";
 static const char generator_text[] =
     "{'seconds': 2.0, 'ports': [{'name': 'dst', 'outside': {'tp_drops': 11}}, {'name': 'sink', 'tx_frames': 900}],"
     " 'stages': [{'name': 'tx:src.0', 'drops': {'tx_refused': 77}}, {'name': 'rx:dst.0', 'drops': {'too_long': 1}},"
@@ -69,7 +69,9 @@ static void test_counted_by_device(const json_t *run)
     expect(wire, "outside/right_tx_dropped", 30);
     expect(wire, "engine_drops/mtu", 3);
     expect(wire, "engine_drops/l2.full", 2);
-    expect(wire, "within/tx_refused/frames", 20);
+    expect(wire, "engine_drops/tx_refused", 12);
+    expect(wire, "engine_drops/no_carrier", 8);
+    expect(wire, "counted_twice", 20);
     expect(wire, "within/left_ring_empty/frames", 7);
     expect(wire, "within/left_rx_dropped/frames", 77);
     expect(wire, "within/softnet_dropped/frames", 77);

@@ -191,7 +191,7 @@ static uint32_t chunks_back(struct mr_port *port, uint32_t *chunks, uint32_t n)
 /* ---- telling ---- */
 
 struct sums {
-    uint64_t tp_packets, tp_drops, left, undescribed, no_buffers, cq_full, other, overflows, retagged, copied_small, bad, taken_back;
+    uint64_t tp_packets, tp_drops, left, undescribed, no_buffers, cq_full, other, overflows, retagged, copied_small, bad, taken_back, refused;
 };
 
 /* Queues of a port on one core share its ring, and what is counted there. */
@@ -225,6 +225,7 @@ static struct sums sum(const struct mr_port *port)
     }
     for (uint32_t i = 0; i < port->n_txq; i++) {
         s.bad += mr_counted(&txq_of(port, i)->bad_completions);
+        s.refused += mr_load_acquire(&port->txq[i]->refused);
     }
     return s;
 }
@@ -245,6 +246,9 @@ static void stats(struct mr_port *port, struct mr_outsides *out)
         mr_outside_add(out, "rearms_other", s.other, NULL, false);
         mr_outside_add(out, "cq_overflows", s.overflows, NULL, false);
         mr_outside_add(out, "chunks_taken_back", s.taken_back, NULL, false);
+    }
+    if (port->n_txq != 0) {
+        mr_outside_add(out, "refused_sends", s.refused, NULL, false);
     }
     if (s.bad != 0) {
         mr_outside_add(out, "bad_completions", s.bad, NULL, true);

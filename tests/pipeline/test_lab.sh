@@ -131,7 +131,7 @@ case_down() {
     same wire.unnamed 0
     same wire.sent 10000
     more wire.received 1000
-    more wire.outside.right_tx_dropped 1000
+    more wire.engine_drops.no_carrier 1000
     during forwarder ip link set right down
     [ $code -eq 0 ] || fail "$case: exit code $code: $(cat "$dir/err")"
     same wire.unnamed 0

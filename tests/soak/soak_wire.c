@@ -233,7 +233,7 @@ static void name(json_t *named, const char *key, int64_t n, int64_t *sum)
     }
 }
 
-/* Refused sends stand in the device's tx_dropped too, with those that it took and lost: that one is counted, not these. */
+/* Refused sends stand in the device's tx_dropped too, with those that it took and lost: counted twice, taken off once. */
 static int64_t name_losses(const struct soak_wire *w, const json_t *report, json_t *named)
 {
     int64_t sum = 0;
@@ -241,9 +241,10 @@ static int64_t name_losses(const struct soak_wire *w, const json_t *report, json
     const char *key;
     json_t *port, *n;
     json_object_foreach(json_object_get(json_object_get(report, "totals"), "drops"), key, n) {
-        name(named, key, strcmp(key, "tx_refused") == 0 ? 0 : json_integer_value(n), &sum);
+        name(named, key, json_integer_value(n), &sum);
     }
     json_array_foreach(json_object_get(report, "ports"), i, port) {
+        name(named, "counted_twice", -json_integer_value(json_object_get(json_object_get(port, "events"), "refused_sends")), &sum);
         json_object_foreach(json_object_get(port, "outside"), key, n) {
             bool within = json_is_string(json_object_get(json_object_get(port, "outside_within"), key));
             name(named, key, within ? 0 : json_integer_value(n), &sum);
