@@ -53,7 +53,8 @@ same "every frame has a name" "$(report totals.drops.capture_lost)" $((100000 - 
 
 # It takes what a pipe holds and then nothing: the path is held up, and the end does not wait for it for ever.
 from_to $dir/a.pcap - "loop: yes"
-mkfifo $dir/pipe && sleep 60 <$dir/pipe &
+mkfifo $dir/pipe || fail "mkfifo"
+sleep 60 <$dir/pipe &
 sleeper=$!
 begin=$(date +%s)
 "$millrace" run -c $dir/pcap.yaml --for 300ms --quiet --json $dir/report >$dir/pipe 2>$dir/err
