@@ -72,7 +72,7 @@ done
 for how in $bad_ones; do
     while read -r what text; do
         found=$dir/$how-$what/found
-        if ! grep -q "FAULT_$what\>" "$model"; then
+        if ! cat "${model%.pml}"* | grep -q "FAULT_$what\>"; then
             echo "$name $what: the model has no such fault"
             bad=1
         elif [ -n "$(kind "$found")" ] && ! grep -q 'cut short' "$found"; then
