@@ -16,7 +16,7 @@ search() {
     local at=$dir/$1-$2 how="-O0 -DSAFETY" run="" limit=400
     case $1 in
     true) how="-O2 -DSAFETY" ;;
-    night*) how="-O2 -DSAFETY" limit=2000 ;;
+    night*) how="-O2 -DSAFETY -DCOLLAPSE" limit=2000 ;;
     live*) how="-O2 -DNFAIR=3" run="-a -f" ;;
     esac
     shift 2
