@@ -141,6 +141,8 @@ static void plan_queues(struct mr_engine *e, uint8_t number, struct mr_port_setu
     const struct mr_driver *driver = mr_driver_find(e->config->ports[number].driver);
     *setup = (struct mr_port_setup){.tx_ring_frames = e->plan->tx_ring_frames, .n_ports = e->config->n_ports};
     setup->ports = e->ports;
+    setup->arena = &e->arena;
+    setup->chunk_bytes = e->config->chunk_bytes;
     for (uint32_t i = 0; i < e->plan->n_stages; i++) {
         const struct mr_plan_stage *s = &e->plan->stages[i];
         if (s->kind == MR_STAGE_WORK || s->port != number) {

@@ -37,6 +37,8 @@
 #include <millrace/pool.h>
 #include <millrace/witness.h>
 
+#include "lib/sys/arena.h"
+
 #define MR_QUEUES_MAX  16u
 #define MR_OUTSIDE_MAX 24u
 
@@ -154,6 +156,8 @@ struct mr_port_setup {
     struct mr_io *tx_io[MR_QUEUES_MAX];
     int rx_node[MR_QUEUES_MAX], tx_node[MR_QUEUES_MAX]; /* of the queue's core, for its memory; -1 = anywhere */
     uint32_t tx_ring_frames; /* frames that may be under way per sending queue, a power of two */
+    const struct mr_arena *arena; /* where all chunks of all ports lie; lives longer than the port */
+    uint32_t chunk_bytes;    /* from one small chunk to the next; none crosses an MR_ARENA_PAGE */
     struct mr_port *const *ports; /* all ports of the engine, those opened so far non-NULL, ordered by number */
     uint32_t n_ports;
 };
