@@ -13,6 +13,12 @@ static struct mr_error error;
 static uint32_t stuck_events;
 static char stuck_stage[48];
 
+/* What a core that never came back may still use: it is kept, and a leak's sanitizer finds it here. */
+static struct {
+    struct mr_engine *engine;
+    struct mr_config *config;
+} left_behind;
+
 static void hang(void)
 {
     for (;;) {
@@ -76,6 +82,8 @@ static struct mr_engine *create(const char *work, const char *layout, struct mr_
     rc = rc < 0 ? rc : mr_config_check(*cfg, &error);
     rc = rc < 0 ? rc : mr_engine_create(*cfg, &e, &error);
     cr_assert_eq(rc, 0, "%s", error.text);
+    left_behind.engine = e;
+    left_behind.config = *cfg;
     return e;
 }
 
@@ -88,9 +96,7 @@ static void run_with(const char *work, const char *layout, const char *ended_by,
     check(e, rc, ended_by);
     cr_assert_eq(stuck_events, 1);
     cr_assert_str_eq(stuck_stage, stage);
-    mr_engine_destroy(e); // leaves the core what it has
-    usleep(200000);
-    mr_config_destroy(cfg);
+    cr_assert(!mr_engine_destroy(e), "it leaves the core what it has");
 }
 
 Test(stuck, in_a_work_function, .timeout = 20)
@@ -159,6 +165,6 @@ Test(stuck, device_that_takes_nothing, .timeout = 20)
     int rc = mr_engine_run(e, &options, &error);
     check(e, rc, "drain gave up after 2 s without progress");
     cr_assert_eq(e->owners.home_after_close, e->owners.total);
-    mr_engine_destroy(e);
+    cr_assert(mr_engine_destroy(e));
     mr_config_destroy(cfg);
 }
