@@ -134,14 +134,20 @@ static uint64_t earliest(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* One that has halted goes on once its core hears that the device is back; `halted` goes down behind `ended`. */
+static bool delivers(const struct mr_engine *e, uint32_t p, const struct mr_rxq *q)
+{
+    return mr_links_gone(e, p) ? mr_links_may_return(e, p)
+                               : mr_load_acquire(&q->halted) != 0 || mr_load_acquire(&q->ended) == 0;
+}
+
 uint32_t mr_rx_left(const struct mr_engine *e, bool sources_only)
 {
     uint32_t left = 0;
     for (uint32_t p = 0; p < e->config->n_ports; p++) {
         bool counts = !sources_only || !e->ports[p]->driver->caps.needs_device;
         for (uint32_t q = 0; counts && q < e->ports[p]->n_rxq; q++) {
-            bool gone = mr_links_gone(e, p);
-            left += gone ? mr_links_may_return(e, p) : mr_load_acquire(&e->ports[p]->rxq[q]->ended) == 0;
+            left += delivers(e, p, e->ports[p]->rxq[q]);
         }
     }
     return left;

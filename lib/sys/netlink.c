@@ -181,6 +181,20 @@ int mr_link_mtu(const char *name, uint32_t mtu, struct mr_error *err)
     return change(&r, what, err);
 }
 
+int mr_link_move(const char *name, int ns_fd, struct mr_error *err)
+{
+    char what[80];
+    struct mr_rtnl_request r = link_request(RTM_NEWLINK, NLM_F_ACK, NULL);
+    int rc = check_name(name, err);
+    if (rc < 0) {
+        return rc;
+    }
+    mr_rtnl_text(&r, IFLA_IFNAME, name);
+    mr_rtnl_u32(&r, IFLA_NET_NS_FD, (uint32_t)ns_fd);
+    snprintf(what, sizeof what, "move %s to another network namespace", name);
+    return change(&r, what, err);
+}
+
 int mr_link_delete(const char *name, struct mr_error *err)
 {
     char what[64];

@@ -38,6 +38,7 @@ const char *mr_link_names(char *text, size_t bytes);
 int mr_link_veth(const char *name, const char *peer, int peer_ns_fd, uint32_t queues, struct mr_error *err);
 int mr_link_up(const char *name, struct mr_error *err);
 int mr_link_mtu(const char *name, uint32_t mtu, struct mr_error *err);
+int mr_link_move(const char *name, int ns_fd, struct mr_error *err); /* to another namespace, where it is down at first */
 int mr_link_delete(const char *name, struct mr_error *err);
 int mr_link_address(const char *name, const char *cidr, struct mr_error *err); /* IPv4, "10.0.0.1/24" */
 

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum kind { OWN_DOWN, SENDER_DOWN, PEER_DOWN, SOURCE_DOWN, MTU, PEER_MTU, RUNTS, STOP, THEFT, KINDS };
+enum kind { OWN_DOWN, SENDER_DOWN, PEER_DOWN, SOURCE_DOWN, MTU, PEER_MTU, OWN_GONE, SENDER_GONE, RUNTS, STOP, THEFT, KINDS };
 
 static const struct {
     const char *name, *device; /* NULL: none */
@@ -24,6 +24,7 @@ static const struct {
     [OWN_DOWN] = {"receiving link down", "left", true},  [SENDER_DOWN] = {"sending link down", "right", true},
     [PEER_DOWN] = {"peer of the sending link down", "dst", false}, [SOURCE_DOWN] = {"peer of the receiving link down", "src", false},
     [MTU] = {"MTU 576", "right", true},                  [PEER_MTU] = {"MTU 576 at the peer", "dst", false},
+    [OWN_GONE] = {"receiving device taken away", "left", true}, [SENDER_GONE] = {"sending device taken away", "right", true},
     [RUNTS] = {"burst of frames of 14 bytes", NULL, false}, [STOP] = {"engine stopped", NULL, false},
     [THEFT] = {"CPU taken by another process", NULL, false},
 };
@@ -44,6 +45,27 @@ const char *soak_fault_name(const struct soak_fault *f)
     return kinds[f->kind].name;
 }
 
+static int set_up(const char *device, bool up)
+{
+    struct ifreq request = {0};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    strncpy(request.ifr_name, device, IFNAMSIZ - 1);
+    int rc = ioctl(fd, SIOCGIFFLAGS, &request);
+    request.ifr_flags = (short)(up ? request.ifr_flags | IFF_UP : request.ifr_flags & ~IFF_UP);
+    rc = rc != 0 ? rc : ioctl(fd, SIOCSIFFLAGS, &request);
+    close(fd);
+    return rc;
+}
+
+/* Taken to our namespace it is gone for the engine; its peer stays where it is. Back there it is down. */
+static int give_back(const char *device, int own, int engine, struct mr_error *err)
+{
+    int rc = setns(own, CLONE_NEWNET);
+    rc = rc != 0 ? rc : mr_link_move(device, engine, err);
+    rc = rc != 0 ? rc : setns(engine, CLONE_NEWNET);
+    return rc != 0 ? rc : set_up(device, true);
+}
+
 static void in_namespace(const struct soak_fault *f, const struct soak_engine *e, bool begins)
 {
     const char *device = kinds[f->kind].device;
@@ -55,17 +77,13 @@ static void in_namespace(const struct soak_fault *f, const struct soak_engine *e
     }
     if (f->kind == MTU || f->kind == PEER_MTU) {
         rc = mr_link_mtu(device, begins ? 576 : 1500, &err);
+    } else if (f->kind == OWN_GONE || f->kind == SENDER_GONE) {
+        rc = begins ? mr_link_move(device, own, &err) : give_back(device, own, e->ns, &err);
     } else {
-        struct ifreq request = {0};
-        int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        strncpy(request.ifr_name, device, IFNAMSIZ - 1);
-        rc = ioctl(fd, SIOCGIFFLAGS, &request);
-        request.ifr_flags = (short)(begins ? request.ifr_flags & ~IFF_UP : request.ifr_flags | IFF_UP);
-        rc = rc != 0 ? rc : ioctl(fd, SIOCSIFFLAGS, &request);
-        close(fd);
+        rc = set_up(device, !begins);
     }
     if (rc < 0 || setns(own, CLONE_NEWNET) != 0) {
-        soak_die(soak_fault_name(f));
+        soak_die(err.text[0] != 0 ? err.text : soak_fault_name(f));
     }
     close(own);
 }

@@ -179,8 +179,8 @@ static const char *yaml_of(struct piece *p, char *text, size_t bytes)
                  p->engine.cpu, (unsigned long long)p->frames, (unsigned long long)(p->o->seed & 0xffff));
     } else {
         snprintf(text, bytes,
-                 "engine: { cores: [%u] }\nports:\n  - { name: left, driver: uring, device: left, socket_bytes: 16MiB }\n"
-                 "  - { name: right, driver: uring, device: right }\npaths:\n  - { from: left, work: forward, to: right }\n",
+                 "engine: { cores: [%u] }\nports:\n  - { name: left, driver: uring, device: left, reopen: yes, socket_bytes: 16MiB }\n"
+                 "  - { name: right, driver: uring, device: right, reopen: yes }\npaths:\n  - { from: left, work: forward, to: right }\n",
                  p->engine.cpu);
     }
     return text;

@@ -1,6 +1,7 @@
 /* Why a device refused a frame: the errno is the same for a full queue and for a lost carrier, so control asks. Real
  * devices in a namespace of its own; the queue and what was refused on it are made up. */
 #include "lib/engine/link.h"
+#include "lib/engine/watch.h"
 #include "lib/sys/netlink.h"
 
 #include <criterion/criterion.h>
@@ -152,6 +153,22 @@ Test(link_verdict, an_answer_that_was_lost)
     cr_expect_eq(l->view.link, MR_LINK_UP, "it is asked for again");
     cr_expect(!engine.links->lost, "once");
     cr_expect_eq(port.link, MR_LINK_UP, "the core is told too");
+}
+
+/* The device is back, and its core has not heard yet: this is not the end of a run whose only receiving port it is. */
+Test(link_verdict, back_before_the_core_knows)
+{
+    static const struct mr_driver driver = {.caps.needs_device = true};
+    static struct mr_rxq receiving = {.ended = 1, .halted = 1};
+    port.driver = &driver;
+    port.rxq[0] = &receiving;
+    port.n_rxq = 1;
+    engine.links->at[0].view.link = MR_LINK_GONE;
+    cr_expect_eq(mr_rx_left(&engine, false), 0, "gone, and none may return");
+    engine.links->at[0].view.link = MR_LINK_DOWN;
+    cr_expect_eq(mr_rx_left(&engine, false), 1);
+    receiving = (struct mr_rxq){.ended = 1};
+    cr_expect_eq(mr_rx_left(&engine, false), 0, "ended of itself");
 }
 
 /* A verdict stands until the core has counted what it is about. */
