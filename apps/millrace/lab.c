@@ -21,7 +21,7 @@
 struct lab {
     struct lab_options options;
     struct lab_net net;
-    struct lab_generator generator;
+    struct lab_process generator;
     struct mr_config *config;
     struct mr_engine *engine;
     struct lab_wire before, after;
@@ -202,7 +202,7 @@ static int judge(const struct lab *l, const json_t *doc, struct mr_error *err)
 /* The document, printed and written; 0, an exit code, or -errno. */
 static int report(struct lab *l, int argc, char **argv, struct mr_error *err)
 {
-    json_t *generator = lab_generator_report(&l->generator, err);
+    json_t *generator = lab_process_report(&l->generator, err);
     if (generator == NULL) {
         return -ECHILD;
     }
@@ -220,7 +220,9 @@ static int report(struct lab *l, int argc, char **argv, struct mr_error *err)
 
 static void dismantle(struct lab *l)
 {
-    lab_generator_destroy(&l->generator);
+    signal(SIGINT, SIG_IGN); // the pipes that its handler writes to are about to close, and nothing is left to stop
+    signal(SIGTERM, SIG_IGN);
+    lab_process_destroy(&l->generator);
     if (mr_engine_destroy(l->engine)) {
         mr_config_destroy(l->config);
     }

@@ -3,7 +3,8 @@
  *   lab_options.c    what was typed
  *   lab_net.c        namespaces and devices
  *   lab_config.c     the two configurations: of the generator and of the pipeline under test
- *   lab_generator.c  the generator, a process of its own in the namespace "ends"
+ *   lab_process.c    an engine in a process of its own
+ *   lab_generator.c  the generator, such a process in the namespace "ends"
  *   lab_wire.c       the kernel's counters on the way, and the balance
  *   lab_report.c     the document and the tables
  *   lab.c            the order of things
@@ -14,6 +15,7 @@
 #include <millrace/report.h>
 
 #include "apps/millrace/lab_net.h"
+#include "apps/millrace/lab_process.h"
 
 #define LAB_SETS_MAX   32u
 #define LAB_CORES_MAX  64u
@@ -26,6 +28,7 @@ struct lab_options {
     const char *rx_driver, *tx_driver;
     uint64_t frames;  /* 0 = by time */
     uint64_t for_ns;  /* 0 = by frames */
+    uint64_t linger_ns; /* how long a verifying sink waits for stragglers */
     const char *rate; /* as typed */
     uint32_t window;
     const char *size; /* as typed */
@@ -60,27 +63,9 @@ int lab_config_pipeline(struct lab_options *o, struct mr_config **out, struct mr
  * out, so that they do not depend on when the end is seen, and the time only ends a source that cannot keep up. */
 uint64_t lab_source_ns(const struct lab_options *o);
 
-/* What generator and parent share: a page that both have mapped, and a report in a memfd. */
-struct lab_shared {
-    int result; /* of the generator: 0, or -errno with error filled */
-    struct mr_error error;
-};
-
-struct lab_generator {
-    pid_t pid;
-    int ready;  /* a byte comes when its devices are open, the end of file when that failed */
-    int go;     /* a byte written here starts it */
-    int stop;   /* each byte written here: end the source; again: stop at once */
-    int report; /* memfd: its run report as JSON text */
-    struct lab_shared *shared;
-};
-
-/* lab_generator_start: fork it and wait until its devices are open. lab_generator_report: after its end; new reference,
- * NULL when it left none. lab_generator_destroy: ends it if it still runs. */
-int lab_generator_start(struct lab_generator *g, const struct lab_options *o, const struct lab_net *net,
+/* lab_generator_start: source and sink in a process of their own; waits until its devices are open. */
+int lab_generator_start(struct lab_process *p, const struct lab_options *o, const struct lab_net *net,
                         struct mr_error *err);
-json_t *lab_generator_report(struct lab_generator *g, struct mr_error *err);
-void lab_generator_destroy(struct lab_generator *g);
 
 /* lab_document: the lab's JSON document: the pipeline's report with lab, generator and wire put in; takes `run`. */
 json_t *lab_document(const struct lab_options *o, const struct lab_net *net, json_t *run, json_t *generator,

@@ -248,8 +248,9 @@ static json_t *latency_json(const struct mr_port *port)
     for (uint32_t i = 0; i < port->n_txq; i++) {
         mr_histogram_merge(all, &MR_CONTAINER_OF(port->txq[i], struct mr_memory_sink, q)->latency);
     }
-    json_t *j = json_pack("{s:I, s:I, s:I, s:I}", "p50", (json_int_t)mr_histogram_quantile(all, 0.5), "p99",
-                          (json_int_t)mr_histogram_quantile(all, 0.99), "max", (json_int_t)all->max, "samples",
+    json_t *j = json_pack("{s:I, s:I, s:I, s:I, s:I}", "p50", (json_int_t)mr_histogram_quantile(all, 0.5), "p99",
+                          (json_int_t)mr_histogram_quantile(all, 0.99), "p99_9",
+                          (json_int_t)mr_histogram_quantile(all, 0.999), "max", (json_int_t)all->max, "samples",
                           (json_int_t)all->count);
     free(all);
     return j;
