@@ -14,6 +14,7 @@ static const struct verb {
     const char *summary;
 } verbs[] = {
     {"lab", verb_lab, "make a private network, run the pipeline in it, account for every frame"},
+    {"compare", verb_compare, "the same pipeline by each driver, side by side: rate, latency, cost, and why"},
     {"run", verb_run, "run a configuration until a signal, a time, or the end of its sources"},
     {"plan", verb_plan, "show what a configuration would run, and why; starts nothing"},
     {"drivers", verb_drivers, "the drivers: built in, usable here, or why not"},

@@ -14,6 +14,7 @@ int verb_run(int argc, char **argv);
 int verb_plan(int argc, char **argv);
 int verb_drivers(int argc, char **argv);
 int verb_lab(int argc, char **argv);
+int verb_compare(int argc, char **argv);
 
 /* print_version: all that tells two builds apart. */
 void print_version(void);

@@ -1,7 +1,51 @@
-/* host_json.c: the host, as every result carries it. */
+/* host_json.c: what ran, how, and on which host, as every result carries it. */
+#include "lib/commit.h"
 #include "lib/engine/plan.h"
 #include "lib/sys/clock.h"
 #include "lib/sys/topology.h"
+#include "lib/version.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+json_t *mr_build_json(void)
+{
+    return json_pack("{s:s, s:s, s:s, s:s}", "version", MR_VERSION, "commit", MR_COMMIT, "compiler", MR_COMPILER,
+                     "options", MR_OPTIONS);
+}
+
+/* As a shell would take it. */
+static void write_word(FILE *out, const char *word)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+,./:@%";
+    if (word[0] != 0 && word[strspn(word, plain)] == 0) {
+        fputs(word, out);
+        return;
+    }
+    fputc('\'', out);
+    for (; *word != 0; word++) {
+        fputs(*word == '\'' ? "'\\''" : (char[]){*word, 0}, out);
+    }
+    fputc('\'', out);
+}
+
+json_t *mr_command_json(int argc, char **argv)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = argv == NULL ? NULL : open_memstream(&text, &bytes);
+    if (out == NULL) {
+        return json_null();
+    }
+    for (int i = 0; i < argc; i++) {
+        fputs(i == 0 ? "" : " ", out);
+        write_word(out, argv[i]);
+    }
+    fclose(out);
+    json_t *command = json_string(text); // NULL when it is not UTF-8
+    free(text);
+    return command == NULL ? json_null() : command;
+}
 
 json_t *mr_host_json(void)
 {

@@ -111,7 +111,10 @@ json_t *mr_plan_config_json(const struct mr_plan *p);
 /* mr_config_print: such a document as YAML, one key a line. */
 void mr_config_print(const json_t *config, FILE *out, bool colour);
 
-/* mr_host_json: host facts, as reports carry them. */
+/* As every result carries them: mr_build_json: what was built; mr_command_json: the command as a shell would take it, null
+ * for a NULL argv; mr_host_json: host facts. */
+json_t *mr_build_json(void);
+json_t *mr_command_json(int argc, char **argv);
 json_t *mr_host_json(void);
 
 #endif

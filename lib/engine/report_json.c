@@ -6,54 +6,10 @@
 
 #include <millrace/report.h>
 
-#include "lib/commit.h"
-#include "lib/version.h"
-
 #include <errno.h>
 #include <stdlib.h>
 
 #define SYSTEM_MIN_NS 1000000000ull /* /proc/stat counts in steps of 10 ms on each CPU: shorter runs say nothing */
-
-/* ---- what ran ---- */
-
-static json_t *millrace_json(void)
-{
-    return json_pack("{s:s, s:s, s:s, s:s}", "version", MR_VERSION, "commit", MR_COMMIT, "compiler", MR_COMPILER,
-                     "options", MR_OPTIONS);
-}
-
-/* As a shell would take it. */
-static void write_word(FILE *out, const char *word)
-{
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+,./:@%";
-    if (word[0] != 0 && word[strspn(word, plain)] == 0) {
-        fputs(word, out);
-        return;
-    }
-    fputc('\'', out);
-    for (; *word != 0; word++) {
-        fputs(*word == '\'' ? "'\\''" : (char[]){*word, 0}, out);
-    }
-    fputc('\'', out);
-}
-
-static json_t *command_json(int argc, char **argv)
-{
-    char *text = NULL;
-    size_t bytes = 0;
-    FILE *out = argv == NULL ? NULL : open_memstream(&text, &bytes);
-    if (out == NULL) {
-        return json_null();
-    }
-    for (int i = 0; i < argc; i++) {
-        fputs(i == 0 ? "" : " ", out);
-        write_word(out, argv[i]);
-    }
-    fclose(out);
-    json_t *command = json_string(text); // NULL when it is not UTF-8
-    free(text);
-    return command == NULL ? json_null() : command;
-}
 
 static json_t *count_or_null(bool known, uint64_t n)
 {
@@ -286,8 +242,8 @@ json_t *mr_report_json(struct mr_engine *e, int argc, char **argv)
     json_t *r = json_object();
     mr_engine_totals(e, &t);
     json_object_set_new(r, "schema", json_string("millrace.run/1"));
-    json_object_set_new(r, "millrace", millrace_json());
-    json_object_set_new(r, "command", command_json(argc, argv));
+    json_object_set_new(r, "millrace", mr_build_json());
+    json_object_set_new(r, "command", mr_command_json(argc, argv));
     json_object_set_new(r, "host", mr_host_json());
     json_object_set_new(r, "config", mr_plan_config_json(e->plan));
     json_object_set_new(r, "seconds", json_real(seconds_of(e->start_ns, e->stop_ns)));

@@ -29,7 +29,7 @@ lib/engine/config*         millrace/* lib/engine/* lib/port/* lib/work/* lib/sys
 lib/engine/*               millrace/* lib/engine/* lib/port/* lib/work/* lib/sys/* lib/version.h lib/commit.h ISO OS jansson.h
 lib/measure/*              millrace/* lib/measure/* ISO OS jansson.h
 apps/minimal/*             millrace/* ISO OS
-apps/*                     millrace/* apps/* lib/sys/* lib/engine/plan.h lib/port/port.h lib/version.h lib/commit.h ISO OS jansson.h
+apps/*                     millrace/* apps/* lib/measure/* lib/sys/* lib/engine/plan.h lib/port/port.h lib/version.h lib/commit.h ISO OS jansson.h
 perf/*                     millrace/* perf/* lib/sys/* ISO OS jansson.h liburing.h rte_* xdp/* ck_*
 tests/*                    * ISO OS VENDOR
 *.in                       ISO

@@ -1,0 +1,133 @@
+/* compare.c: `millrace compare`: the order of things.
+ *
+ *   rows → lab → rounds: each row once, in a new random order → document → tables
+ */
+#include "apps/millrace/compare.h"
+#include "apps/millrace/verbs.h"
+
+#include "lib/sys/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MS 1000000ull
+#define S  1000000000ull
+
+static const struct compare_times full = {.warm_ns = 150 * MS, .window_ns = 800 * MS, .trial_ns = 800 * MS,
+                                          .latency_ns = 1000 * MS, .limit_ns = 470 * S, .rounds = 4, .trials = 8};
+static const struct compare_times quick = {.warm_ns = 80 * MS, .window_ns = 300 * MS, .trial_ns = 200 * MS,
+                                           .latency_ns = 250 * MS, .limit_ns = 86 * S, .rounds = 2, .trials = 5};
+
+/* What the lab's parts are told: the defaults of `millrace lab`, but for traffic and work. */
+static int prepare(struct compare *c, struct mr_error *err)
+{
+    char *none[] = {"lab", NULL};
+    int result = lab_options_parse(&c->lab, 1, none, err);
+    c->lab.size = c->options.size;
+    c->lab.work = c->options.work;
+    c->lab.linger_ns = 60 * MS;
+    c->lab.frames = 0;
+    c->times = c->options.quick ? quick : full;
+    c->times.rounds = c->options.rounds != 0 ? c->options.rounds : c->times.rounds;
+    c->random = c->options.seed;
+    return result;
+}
+
+static void progress(const struct compare *c, const struct compare_row *row)
+{
+    if (!c->options.quiet && isatty(STDERR_FILENO)) {
+        fprintf(stderr, "\rround %u of %u: %s\033[K", c->rounds + 1, c->times.rounds, row->name);
+    }
+}
+
+static int one_round(struct compare *c, struct mr_error *err)
+{
+    uint32_t order[COMPARE_ROWS_MAX];
+    mr_shuffle(order, c->n_rows, &c->random);
+    for (uint32_t i = 0; i < c->n_rows; i++) {
+        struct compare_row *row = &c->rows[order[i]];
+        if (row->reason[0] != 0) {
+            continue;
+        }
+        progress(c, row);
+        int result = compare_row_measure(c, row, err);
+        if (result < 0) {
+            return result;
+        }
+    }
+    c->rounds++;
+    return 0;
+}
+
+/* As many as asked for, but none that would end behind the limit, judged by the longest so far. */
+static int rounds(struct compare *c, struct mr_error *err)
+{
+    uint64_t longest = 0;
+    int result = 0;
+    c->begin_ns = mr_now_ns();
+    while (result == 0 && c->rounds < c->times.rounds && mr_now_ns() - c->begin_ns + longest < c->times.limit_ns) {
+        uint64_t begin = mr_now_ns();
+        result = one_round(c, err);
+        uint64_t took = mr_now_ns() - begin;
+        longest = took > longest ? took : longest;
+    }
+    c->end_ns = mr_now_ns();
+    if (!c->options.quiet && isatty(STDERR_FILENO)) {
+        fputs("\r\033[K", stderr);
+    }
+    return result;
+}
+
+static int tell(struct compare *c, int argc, char **argv, struct mr_error *err)
+{
+    json_t *doc = compare_json(c, argc + 1, argv - 1); // with the program's name, as main was given it
+    struct options shown = {.json = c->options.json, .quiet = c->options.quiet};
+    if (c->baseline != NULL) {
+        compare_baseline(doc, c->baseline, c->options.seed);
+    }
+    int result = present(doc, &shown, compare_print, err);
+    json_decref(doc);
+    return result;
+}
+
+static int compare(struct compare *c, int argc, char **argv, struct mr_error *err)
+{
+    int result = prepare(c, err);
+    result = result < 0 ? result : compare_rows(c, err);
+    if (result == 0 && c->options.baseline != NULL) {
+        c->baseline = compare_baseline_read(c->options.baseline, err);
+        result = c->baseline != NULL ? 0 : -EINVAL;
+    }
+    result = result < 0 ? result : lab_net_create(&c->net, MR_OFFLOAD_NONE, err);
+    if (result < 0) {
+        return result;
+    }
+    result = rounds(c, err);
+    result = result < 0 ? result : tell(c, argc, argv, err);
+    lab_net_destroy(&c->net);
+    return result;
+}
+
+int verb_compare(int argc, char **argv)
+{
+    struct mr_error err = {.fault = MR_FAULT_RUN};
+    struct compare c = {.n_rows = 0};
+    int result = compare_options_parse(&c.options, argc, argv, &err);
+    if (result > 0) {
+        result = finish_output(&err);
+        return result < 0 ? print_error(&err, false) : 0;
+    }
+    if (c.options.seed == 0) {
+        c.options.seed = mr_now_ns() % UINT32_MAX + 1;
+    }
+    result = result < 0 ? result : compare(&c, argc, argv, &err);
+    for (uint32_t i = 0; i < c.n_rows; i++) {
+        json_decref(c.rows[i].drops);
+    }
+    free(c.rows);
+    json_decref(c.baseline);
+    return result < 0 ? print_error(&err, c.options.verbose) : 0;
+}

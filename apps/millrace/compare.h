@@ -1,0 +1,134 @@
+/* compare.h: the insides of `millrace compare`, for the compare*.c files only.
+ *
+ *   compare_options.c  what was typed
+ *   compare_rows.c     which rows there are, and which cannot run here
+ *   compare_offer.c    frames offered once: by the lab's generator, watched from outside
+ *   compare_row.c      all measurements of one row in one round
+ *   compare_json.c     the document
+ *   compare_baseline.c ratios to an earlier one
+ *   compare_print.c    the tables made from it
+ *   compare.c          the order of things
+ *
+ * The lab's network is made once. Each row of each round runs its pipeline in processes of their own, started anew.
+ */
+#ifndef MILLRACE_COMPARE_H
+#define MILLRACE_COMPARE_H
+
+#include "apps/millrace/lab.h"
+#include "apps/millrace/lab_wire.h"
+#include "lib/measure/estimate.h"
+#include "lib/measure/search.h"
+#include "lib/measure/why.h"
+
+enum { COMPARE_ROWS_MAX = 32, COMPARE_SHARES = 3, COMPARE_SETS = 4 };
+
+static const double COMPARE_LOSS_MOST = 0.001; /* of the frames sent, in one trial: what counts as without loss */
+static const double COMPARE_FOREIGN_MOST = 0.12; /* of a CPU: above, something else disturbed the window */
+
+struct compare_options {
+    const char *drivers; /* as typed; NULL = all */
+    const char *size, *work;
+    const char *json;     /* NULL = none */
+    const char *baseline; /* a document of an earlier run; NULL = none */
+    uint32_t rounds;      /* 0 = by --quick or full */
+    uint64_t seed;
+    bool quick, quiet, verbose;
+};
+
+/* compare_options_parse: 0, 1 when help was printed, or -EINVAL with err filled. */
+int compare_options_parse(struct compare_options *o, int argc, char **argv, struct mr_error *err);
+
+/* How long things last; the whole ends before `limit_ns`, if need be with fewer rounds. */
+struct compare_times {
+    uint64_t warm_ns, window_ns; /* flat out: before the window, and the window */
+    uint64_t trial_ns, latency_ns;
+    uint64_t limit_ns;
+    uint32_t rounds, trials;
+};
+
+/* Who forwards: an engine, or something that it is compared with. */
+enum compare_kind { COMPARE_DRIVER, COMPARE_NOBODY };
+
+/* One latency point of one round. */
+struct compare_latency {
+    double p50_ns, p99_ns, p99_9_ns; /* 0 = not measured */
+    double asked_mpps, offered_mpps;
+};
+
+/* What one round said of a row; what is 0 was not measured. */
+struct compare_round {
+    double flat_mpps, no_loss_mpps, offered_mpps; /* offered: flat out */
+    double cpu_ns, box_ns, busy_share, syscalls;
+    double source_ns;  /* CPU of the source a frame sent */
+    struct compare_latency latency[COMPARE_SHARES];
+    bool disturbed, source_limited;
+};
+
+struct compare_row {
+    enum compare_kind kind;
+    char name[48];
+    const char *rx_driver, *tx_driver;
+    uint32_t n_sets;
+    const char *sets[COMPARE_SETS];
+    uint32_t copies;
+    char mode[340];
+    char reason[sizeof((struct mr_error *)0)->text]; /* why it cannot run, or why it ended; empty = it ran */
+    struct compare_round round[MR_ROUNDS_MAX];
+    /* Sums over rounds, flat out. */
+    json_t *drops;
+    double receive_ns, work_ns, send_ns, blocked_ns; /* of the forwarding core's time */
+    double offered_ns;                               /* so long frames were offered */
+    double batches, frames, sent;                    /* of the sending stage; by the source */
+};
+
+struct compare {
+    struct compare_options options;
+    struct compare_times times;
+    struct lab_options lab;
+    struct lab_net net;
+    uint32_t n_rows;
+    struct compare_row *rows;
+    uint32_t rounds; /* made so far */
+    uint64_t begin_ns, end_ns;
+    uint64_t random;
+    json_t *baseline; /* NULL = none */
+};
+
+/* compare_rows: fill rows from the table of drivers and --drivers. */
+int compare_rows(struct compare *c, struct mr_error *err);
+
+/* compare_row_measure: all of a row in round c->rounds. A row that fails gets its reason; -errno only where the lab itself
+ * does not work any more. */
+int compare_row_measure(struct compare *c, struct compare_row *row, struct mr_error *err);
+
+/* What is offered once, and what came of it. */
+struct compare_offer {
+    double fps;      /* 0 = flat out */
+    uint64_t for_ns;
+    bool verify;     /* a verifying sink: latency */
+    bool window;     /* watch a window of it */
+    const struct lab_process *engine; /* whose CPU time to watch; NULL = nobody's */
+};
+
+struct compare_offered {
+    double seconds;
+    uint64_t sent, received;
+    double offered_fps;
+    double p50_ns, p99_ns, p99_9_ns; /* of a verifying sink */
+    /* of the window */
+    double window_ns, window_sent, window_received;
+    double engine_ns, source_ns;     /* CPU time */
+    bool disturbed;
+};
+
+int compare_offer(struct compare *c, const struct compare_offer *o, struct compare_offered *out, struct mr_error *err);
+
+/* compare_json: the document, a new reference. compare_print: its tables. */
+json_t *compare_json(struct compare *c, int argc, char **argv);
+void compare_print(const json_t *document, FILE *out, bool colour);
+
+/* compare_baseline_read: an earlier document, NULL with err filled. compare_baseline: puts the ratios to it into this one. */
+json_t *compare_baseline_read(const char *file, struct mr_error *err);
+void compare_baseline(json_t *document, const json_t *then, uint64_t seed);
+
+#endif

@@ -1,0 +1,246 @@
+/* compare_json.c: the document, "millrace.compare/1" (docs/compare.md). Every figure is a median over rounds, beside the
+ * rounds themselves; what was not measured is null. */
+#include "apps/millrace/compare.h"
+
+#include "lib/engine/plan.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const char *const SHARE_KEYS[COMPARE_SHARES] = {"10", "50", "90"};
+
+static json_t *real_or_null(double value)
+{
+    return value > 0 ? json_real(value) : json_null();
+}
+
+/* ---- one figure over rounds ---- */
+
+/* A field of struct compare_round, of all rounds, into `to`. */
+static void column(const struct compare *c, const struct compare_row *row, size_t field, double *to)
+{
+    for (uint32_t i = 0; i < c->rounds; i++) {
+        to[i] = *(const double *)((const char *)&row->round[i] + field);
+    }
+}
+
+static double median_of(const struct compare *c, const struct compare_row *row, size_t field)
+{
+    double values[MR_ROUNDS_MAX];
+    column(c, row, field, values);
+    return mr_estimate(values, c->rounds, c->options.seed).median;
+}
+
+#define MEDIAN(field) median_of(c, row, offsetof(struct compare_round, field))
+
+static json_t *interval_json(const struct mr_estimate *e)
+{
+    return e->n == 0 ? json_null()
+                     : json_pack("{s:f, s:f, s:i, s:s}", "low", e->low, "high", e->high, "rounds", (int)e->n, "is",
+                                 e->range ? "range" : "95 % by bootstrap");
+}
+
+static json_t *column_interval(const struct compare *c, const struct compare_row *row, size_t field)
+{
+    double values[MR_ROUNDS_MAX];
+    column(c, row, field, values);
+    const struct mr_estimate e = mr_estimate(values, c->rounds, c->options.seed);
+    return interval_json(&e);
+}
+
+static json_t *column_json(const struct compare *c, const struct compare_row *row, size_t field)
+{
+    double values[MR_ROUNDS_MAX];
+    json_t *list = json_array();
+    column(c, row, field, values);
+    for (uint32_t i = 0; i < c->rounds; i++) {
+        json_array_append_new(list, real_or_null(values[i]));
+    }
+    return list;
+}
+
+/* ---- of the whole machine ---- */
+
+/* What a frame costs on both CPUs, less what the source alone costs: the source's CPU also runs the receiving half of the
+ * kernel, and that part is what it takes longer for a frame than when nobody listens. */
+static void fill_box(struct compare *c)
+{
+    const struct compare_row *row = &c->rows[0];
+    double alone = MEDIAN(source_ns);
+    for (uint32_t i = 1; i < c->n_rows; i++) {
+        for (uint32_t k = 0; k < c->rounds; k++) {
+            struct compare_round *r = &c->rows[i].round[k];
+            bool known = alone > 0 && r->flat_mpps > 0 && r->source_ns > 0 && !r->disturbed;
+            r->box_ns = known ? r->cpu_ns + (r->source_ns - alone) * r->offered_mpps / r->flat_mpps : 0;
+        }
+    }
+}
+
+/* ---- why ---- */
+
+static double lost_of(const struct compare_row *row, const char **most)
+{
+    const char *name;
+    json_t *n;
+    json_int_t sum = 0, largest = 0;
+    json_object_foreach(row->drops, name, n) {
+        sum += json_integer_value(n);
+        if (json_integer_value(n) > largest) {
+            largest = json_integer_value(n);
+            *most = name;
+        }
+    }
+    return (double)sum;
+}
+
+static struct mr_why why_of(const struct compare *c, const struct compare_row *row)
+{
+    struct mr_why w = {.name = row->name, .syscalls = MEDIAN(syscalls), .copies = row->copies};
+    double lost = lost_of(row, &w.lost_as);
+    double busy = row->receive_ns + row->work_ns + row->send_ns + row->blocked_ns;
+    if (row->frames > 0) {
+        w.receive_ns = row->receive_ns / row->frames;
+        w.work_ns = row->work_ns / row->frames;
+        w.send_ns = row->send_ns / row->frames;
+        w.blocked_ns = row->blocked_ns / row->frames;
+        w.batch_frames = row->frames / row->batches;
+    }
+    w.idle_share = busy < row->offered_ns ? 1 - busy / row->offered_ns : 0;
+    w.lost_share = row->sent > 0 ? lost / row->sent : 0;
+    return w;
+}
+
+static json_t *why_json(const struct compare *c, const struct compare_row *row, const struct compare_row *above)
+{
+    char text[MR_WHY_BYTES];
+    if (row->frames == 0) {
+        return json_null();
+    }
+    const struct mr_why own = why_of(c, row), other = above != NULL ? why_of(c, above) : own;
+    return json_string(mr_why_line(text, &own, above != NULL ? &other : NULL));
+}
+
+/* ---- a row ---- */
+
+static json_t *latency_json(const struct compare *c, const struct compare_row *row)
+{
+    json_t *all = json_object();
+    for (uint32_t i = 0; i < COMPARE_SHARES; i++) {
+        json_t *at = json_object();
+        json_object_set_new(at, "p50", real_or_null(MEDIAN(latency[i].p50_ns)));
+        json_object_set_new(at, "p99", real_or_null(MEDIAN(latency[i].p99_ns)));
+        if (!c->options.quick) {
+            json_object_set_new(at, "p99_9", real_or_null(MEDIAN(latency[i].p99_9_ns)));
+        }
+        json_object_set_new(at, "asked_mpps", real_or_null(MEDIAN(latency[i].asked_mpps)));
+        json_object_set_new(at, "offered_mpps", real_or_null(MEDIAN(latency[i].offered_mpps)));
+        json_object_set_new(all, SHARE_KEYS[i], at);
+    }
+    return all;
+}
+
+static json_t *rounds_json(const struct compare *c, const struct compare_row *row)
+{
+    json_t *j = json_object();
+    json_object_set_new(j, "mpps_no_loss", column_json(c, row, offsetof(struct compare_round, no_loss_mpps)));
+    json_object_set_new(j, "mpps_flat_out", column_json(c, row, offsetof(struct compare_round, flat_mpps)));
+    json_object_set_new(j, "cpu_ns_per_frame", column_json(c, row, offsetof(struct compare_round, cpu_ns)));
+    return j;
+}
+
+static void put_rates(const struct compare *c, const struct compare_row *row, json_t *j)
+{
+    uint32_t disturbed = 0, limited = 0;
+    for (uint32_t i = 0; i < c->rounds; i++) {
+        disturbed += row->round[i].disturbed;
+        limited += row->round[i].source_limited;
+    }
+    json_object_set_new(j, "mpps_no_loss", real_or_null(MEDIAN(no_loss_mpps)));
+    json_object_set_new(j, "mpps_flat_out", real_or_null(MEDIAN(flat_mpps)));
+    json_object_set_new(j, "mpps_offered", real_or_null(MEDIAN(offered_mpps)));
+    json_object_set_new(j, "source_limited", json_boolean(limited != 0));
+    json_object_set_new(j, "disturbed_rounds", json_integer(disturbed));
+    json_object_set_new(j, "interval",
+                        json_pack("{s:o, s:o, s:o}", "mpps_no_loss",
+                                  column_interval(c, row, offsetof(struct compare_round, no_loss_mpps)), "mpps_flat_out",
+                                  column_interval(c, row, offsetof(struct compare_round, flat_mpps)), "cpu_ns_per_frame",
+                                  column_interval(c, row, offsetof(struct compare_round, cpu_ns))));
+}
+
+static json_t *row_json(const struct compare *c, const struct compare_row *row, const struct compare_row *above)
+{
+    bool ran = row->reason[0] == 0 && row->frames > 0;
+    json_t *j = json_object();
+    json_object_set_new(j, "driver", json_string(row->name));
+    json_object_set_new(j, "feed", json_string("skb"));
+    json_object_set_new(j, "mode", row->mode[0] != 0 ? json_string(row->mode) : json_null());
+    json_object_set_new(j, "reason", row->reason[0] != 0 ? json_string(row->reason) : json_null());
+    put_rates(c, row, j);
+    json_object_set_new(j, "latency_ns", latency_json(c, row));
+    json_object_set_new(j, "syscalls_per_frame", ran ? json_real(MEDIAN(syscalls)) : json_null());
+    json_object_set_new(j, "copies", ran ? json_integer(row->copies) : json_null());
+    json_object_set_new(j, "cpu_ns_per_frame", real_or_null(MEDIAN(cpu_ns)));
+    json_object_set_new(j, "cpu_ns_per_frame_system", real_or_null(MEDIAN(box_ns)));
+    json_object_set_new(j, "busy_share", real_or_null(MEDIAN(busy_share)));
+    json_object_set(j, "drops", row->drops);
+    json_object_set_new(j, "why", why_json(c, row, above));
+    json_object_set_new(j, "ratio_to_bare", json_null());
+    json_object_set_new(j, "rounds", rounds_json(c, row));
+    return j;
+}
+
+/* ---- all ---- */
+
+static json_t *drivers_json(const struct compare *c)
+{
+    json_t *list = json_array();
+    const struct compare_row *above = NULL;
+    for (uint32_t i = 0; i < c->n_rows; i++) {
+        const struct compare_row *row = &c->rows[i];
+        if (row->kind == COMPARE_DRIVER) {
+            json_array_append_new(list, row_json(c, row, above));
+            above = row->frames > 0 ? row : above;
+        }
+    }
+    return list;
+}
+
+static json_t *source_json(const struct compare *c)
+{
+    const struct compare_row *row = &c->rows[0];
+    return json_pack("{s:s, s:o, s:o, s:o, s:i, s:b}", "feed", "skb", "mpps_alone", real_or_null(MEDIAN(offered_mpps)),
+                     "cpu_ns_per_frame_alone", real_or_null(MEDIAN(source_ns)), "reason",
+                     row->reason[0] != 0 ? json_string(row->reason) : json_null(), "cpu", (int)c->lab.source_cpu,
+                     "shares_cpu_with_pipeline", (int)c->lab.shared_cpu);
+}
+
+static json_t *method_json(const struct compare *c)
+{
+    const struct compare_times *t = &c->times;
+    json_t *cpus = json_array();
+    for (uint32_t i = 0; i < c->lab.n_cores; i++) {
+        json_array_append_new(cpus, json_integer(c->lab.cores[i]));
+    }
+    return json_pack("{s:b, s:s, s:s, s:o, s:I, s:i, s:i, s:f, s:f, s:f, s:f, s:f}", "quick", (int)c->options.quick,
+                     "size", c->options.size, "work", c->options.work, "pipeline_cpus", cpus, "seed",
+                     (json_int_t)c->options.seed, "rounds_asked", (int)t->rounds, "rounds_made", (int)c->rounds, "seconds",
+                     (double)(c->end_ns - c->begin_ns) / 1e9, "window_seconds", (double)t->window_ns / 1e9,
+                     "trial_seconds", (double)t->trial_ns / 1e9, "loss_most", COMPARE_LOSS_MOST, "foreign_cpu_most",
+                     COMPARE_FOREIGN_MOST);
+}
+
+json_t *compare_json(struct compare *c, int argc, char **argv)
+{
+    json_t *doc = json_object();
+    fill_box(c);
+    json_object_set_new(doc, "schema", json_string("millrace.compare/1"));
+    json_object_set_new(doc, "millrace", mr_build_json());
+    json_object_set_new(doc, "command", mr_command_json(argc, argv));
+    json_object_set_new(doc, "host", mr_host_json());
+    json_object_set_new(doc, "method", method_json(c));
+    json_object_set_new(doc, "source", source_json(c));
+    json_object_set_new(doc, "drivers", drivers_json(c));
+    json_object_set_new(doc, "reference", json_array());
+    json_object_set_new(doc, "tcp", json_array());
+    return doc;
+}

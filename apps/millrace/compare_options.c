@@ -1,0 +1,150 @@
+/* compare_options.c: the command line of `millrace compare`. */
+#include "apps/millrace/compare.h"
+#include "apps/millrace/verbs.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] =
+    "millrace compare: the same pipeline, cores and traffic by each driver, side by side in one table, and why\n"
+    "\n"
+    "  millrace compare [options]\n"
+    "\n"
+    "  --drivers LIST        all (default), or some: uring,mmap (see: millrace drivers)\n"
+    "  --size SIZE           64, 64..1518, imix (with FCS); default 64\n"
+    "  --work NAME           forward, macswap, l2; default forward\n"
+    "  --rounds N            1 to 64; default 4, with --quick 2; the rows of a round run in random order\n"
+    "  --seed N              of that order and of the intervals; default: another each time\n"
+    "  --quick               90 s at most: short windows, coarse search; without it 8 min at most\n"
+    "  --baseline FILE       a document of an earlier run: ratios to it, with intervals\n"
+    "  --json FILE|-         the result as one JSON document\n"
+    "  --quiet               no progress, no tables\n"
+    "  --verbose             errors with errno and whose fault it is\n"
+    "\n"
+    "Runs in a private lab of veth pairs, as `millrace lab` does, and needs what that needs. Rows that cannot run stand\n"
+    "with their reason. What the columns mean: docs/compare.md.\n"
+    "\n"
+    "Exit code 0: done; 1: failed; 2: usage; 3: the machine cannot.\n";
+
+enum { DRIVERS = 1, SIZE, WORK, ROUNDS, SEED, QUICK, BASELINE, JSON, QUIET, VERBOSE, HELP = 'h' };
+
+static const struct option known[] = {
+    {"drivers", required_argument, NULL, DRIVERS},   {"size", required_argument, NULL, SIZE},
+    {"work", required_argument, NULL, WORK},         {"rounds", required_argument, NULL, ROUNDS},
+    {"seed", required_argument, NULL, SEED},         {"quick", no_argument, NULL, QUICK},
+    {"baseline", required_argument, NULL, BASELINE}, {"json", required_argument, NULL, JSON},
+    {"quiet", no_argument, NULL, QUIET},             {"verbose", no_argument, NULL, VERBOSE},
+    {"help", no_argument, NULL, HELP},               {0}};
+
+static int wrong(const char *option, const char *text, const char *expected, struct mr_error *err)
+{
+    return mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "compare: --%s %s: expected %s", option, text, expected);
+}
+
+static int number(uint64_t *out, uint64_t min, uint64_t max, const char *option, const char *text, struct mr_error *err)
+{
+    char *end, expected[80];
+    errno = 0;
+    *out = strtoull(text, &end, 10);
+    if (errno == 0 && text[0] >= '0' && text[0] <= '9' && *end == 0 && *out >= min && *out <= max) {
+        return 0;
+    }
+    snprintf(expected, sizeof expected, "a number from %llu to %llu", (unsigned long long)min, (unsigned long long)max);
+    return wrong(option, text, expected, err);
+}
+
+static int take_size(struct compare_options *o, const char *text, struct mr_error *err)
+{
+    struct mr_sizes sizes;
+    o->size = text;
+    if (mr_parse_sizes(text, &sizes) != 0) {
+        return wrong("size", text, "64, 64..1518 or imix", err);
+    }
+    for (uint32_t i = 0; i < sizes.n; i++) {
+        if (sizes.bytes[i] > LAB_FRAME_MAX) {
+            return wrong("size", text, "at most 1518, the devices have an MTU of 1500", err);
+        }
+    }
+    return 0;
+}
+
+/* Frames must come out at the other side. */
+static int take_work(struct compare_options *o, const char *text, struct mr_error *err)
+{
+    o->work = text;
+    return mr_work_find(text) != NULL && strcmp(text, "drop") != 0
+               ? 0
+               : wrong("work", text, "a work function that passes frames on: forward, macswap, l2", err);
+}
+
+static int take(struct compare_options *o, int option, const char *text, struct mr_error *err)
+{
+    uint64_t n;
+    int result = 0;
+    switch (option) {
+    case DRIVERS:
+        o->drivers = text;
+        break;
+    case SIZE:
+        return take_size(o, text, err);
+    case WORK:
+        return take_work(o, text, err);
+    case ROUNDS:
+        result = number(&n, 1, MR_ROUNDS_MAX, "rounds", text, err);
+        o->rounds = (uint32_t)n;
+        break;
+    case SEED:
+        return number(&o->seed, 1, UINT32_MAX, "seed", text, err);
+    case QUICK:
+        o->quick = true;
+        break;
+    case BASELINE:
+        o->baseline = text;
+        break;
+    case JSON:
+        o->json = text;
+        return text[0] == 0            ? wrong("json", text, "a file, or - for standard output", err)
+               : strcmp(text, "-") == 0 ? 0
+                                        : options_check_json("compare", text, err);
+    case QUIET:
+        o->quiet = true;
+        break;
+    case VERBOSE:
+        o->verbose = true;
+        break;
+    }
+    return result;
+}
+
+static int unknown(const char *typed, struct mr_error *err)
+{
+    enum { N = sizeof known / sizeof *known - 1 };
+    const char *names[N];
+    char bare[64];
+    for (size_t i = 0; i < N; i++) {
+        names[i] = known[i].name;
+    }
+    snprintf(bare, sizeof bare, "%.*s", (int)strcspn(typed, "="), typed);
+    const char *near = typed[0] == '-' ? nearest(bare + strspn(bare, "-"), names, N) : NULL;
+    return mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "compare: \"%s\" is no option, or lacks its value%s%s%s (see: "
+                        "millrace compare --help)", typed, near != NULL ? "; did you mean \"--" : "",
+                        near != NULL ? near : "", near != NULL ? "\"?" : "");
+}
+
+int compare_options_parse(struct compare_options *o, int argc, char **argv, struct mr_error *err)
+{
+    int option, result = 0;
+    *o = (struct compare_options){.size = "64", .work = "forward"};
+    opterr = 0;
+    optind = 1;
+    while (result == 0 && (option = getopt_long(argc, argv, "+h", known, NULL)) != -1) {
+        if (option == HELP) {
+            fputs(help, stdout);
+            return 1;
+        }
+        result = option == '?' ? unknown(argv[optind - 1], err) : take(o, option, optarg, err);
+    }
+    return result == 0 && optind < argc ? unknown(argv[optind], err) : result;
+}

@@ -1,0 +1,138 @@
+/* compare_print.c: the tables, made from the document alone. */
+#include "apps/millrace/compare.h"
+
+#include <string.h>
+
+#define BOLD  "\033[1m"
+#define RED   "\033[31m"
+#define PLAIN "\033[0m"
+
+static double number(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+static const char *text(const json_t *object, const char *key)
+{
+    const char *s = json_string_value(json_object_get(object, key));
+    return s != NULL ? s : "";
+}
+
+/* A figure, or n/a where the document has null. */
+static void cell(FILE *out, int width, const char *format, const json_t *value, double scale, const char *behind)
+{
+    char figure[48] = "n/a";
+    if (json_is_number(value)) {
+        snprintf(figure, sizeof figure, format, json_number_value(value) * scale);
+        strncat(figure, behind, sizeof figure - strlen(figure) - 1);
+    }
+    fprintf(out, "%*s", width, figure);
+}
+
+static void print_latency(FILE *out, const json_t *row, bool with_p99_9)
+{
+    static const char *const shares[COMPARE_SHARES] = {"10", "50", "90"};
+    for (int i = 0; i < COMPARE_SHARES; i++) {
+        const json_t *at = json_object_get(json_object_get(row, "latency_ns"), shares[i]);
+        cell(out, 7, "%.0f", json_object_get(at, "p50"), 1e-3, "");
+        cell(out, 7, "/%.0f", json_object_get(at, "p99"), 1e-3, "");
+        if (with_p99_9) {
+            cell(out, 7, "/%.0f", json_object_get(at, "p99_9"), 1e-3, "");
+        }
+    }
+}
+
+static void print_row(FILE *out, const json_t *row, bool with_p99_9)
+{
+    const json_t *flat = json_object_get(json_object_get(row, "interval"), "mpps_flat_out");
+    char interval[40] = "";
+    if (json_is_object(flat)) {
+        snprintf(interval, sizeof interval, "[%.3f .. %.3f]", number(flat, "low"), number(flat, "high"));
+    }
+    fprintf(out, "%-14s", text(row, "driver"));
+    cell(out, 9, "%.3f", json_object_get(row, "mpps_no_loss"), 1, json_is_true(json_object_get(row, "source_limited")) ? "+" : "");
+    cell(out, 9, "%.3f", json_object_get(row, "mpps_flat_out"), 1, json_is_true(json_object_get(row, "disturbed_rounds")) ? "!" : "");
+    fprintf(out, " %-18s", interval);
+    print_latency(out, row, with_p99_9);
+    cell(out, 10, "%.4f", json_object_get(row, "syscalls_per_frame"), 1, "");
+    cell(out, 7, "%.0f", json_object_get(row, "copies"), 1, "");
+    cell(out, 8, "%.0f", json_object_get(row, "cpu_ns_per_frame"), 1, "");
+    cell(out, 8, "%.0f", json_object_get(row, "cpu_ns_per_frame_system"), 1, "");
+    cell(out, 7, "%.0f %%", json_object_get(row, "busy_share"), 100, "");
+    fputc('\n', out);
+}
+
+static bool ran(const json_t *row)
+{
+    return json_is_null(json_object_get(row, "reason"));
+}
+
+static void print_head(FILE *out, bool with_p99_9, bool colour)
+{
+    int wide = with_p99_9 ? 21 : 14;
+    fprintf(out, "%s%-14s%9s%9s %-18s%*s%*s%*s%10s%7s%8s%8s%7s\n%-14s%9s%9s %-18s%*s%*s%*s%10s%7s%8s%8s%7s%s\n",
+            colour ? BOLD : "", "driver", "no loss", "flat out", "interval", wide, "us at 10 %", wide, "at 50 %", wide,
+            "at 90 %", "syscalls", "copies", "CPU ns", "box ns", "busy", "", "Mpps", "Mpps", "over rounds", wide,
+            with_p99_9 ? "p50/p99/p99.9" : "p50/p99", wide, "", wide, "", "a frame", "", "a frame", "a frame", "",
+            colour ? PLAIN : "");
+}
+
+static void print_losses(FILE *out, const json_t *row)
+{
+    const char *name, *between = "  lost     ";
+    json_t *n;
+    json_object_foreach(json_object_get(row, "drops"), name, n) {
+        fprintf(out, "%s%s %" JSON_INTEGER_FORMAT, between, name, json_integer_value(n));
+        between = ", ";
+    }
+    fputs(between[0] == ',' ? "\n" : "", out);
+}
+
+static void print_row_words(FILE *out, const json_t *row, bool colour)
+{
+    int disturbed = (int)number(row, "disturbed_rounds");
+    fprintf(out, "%s%s%s\n", colour ? BOLD : "", text(row, "driver"), colour ? PLAIN : "");
+    if (!ran(row)) {
+        fprintf(out, "  %snot run%s  %s\n", colour ? RED : "", colour ? PLAIN : "", text(row, "reason"));
+        return;
+    }
+    fprintf(out, "  mode     %s\n", text(row, "mode"));
+    fprintf(out, "  why      %s\n", text(row, "why"));
+    print_losses(out, row);
+    if (json_is_true(json_object_get(row, "source_limited"))) {
+        fprintf(out, "  source   at its limit: it could not offer what was asked, so that the rate without loss is at least this\n");
+    }
+    if (disturbed != 0) {
+        fprintf(out, "  noise    in %d rounds something else took more than 12 %% of a CPU\n", disturbed);
+    }
+}
+
+static void print_method(FILE *out, const json_t *doc)
+{
+    const json_t *m = json_object_get(doc, "method"), *host = json_object_get(doc, "host"), *s = json_object_get(doc, "source");
+    fprintf(out, "compare: %s, %s; frames of %s bytes, work %s, fed as %s\n", text(host, "cpu"), text(host, "kernel"),
+            text(m, "size"), text(m, "work"), text(s, "feed"));
+    fprintf(out, "%d rounds in random order (seed %.0f), %.0f s; no loss: at most %.1f %% lost in %.1f s; the source alone: ",
+            (int)number(m, "rounds_made"), number(m, "seed"), number(m, "seconds"), 100 * number(m, "loss_most"),
+            number(m, "trial_seconds"));
+    cell(out, 0, "%.3f Mpps", json_object_get(s, "mpps_alone"), 1, "");
+    fputs(json_is_true(json_object_get(s, "shares_cpu_with_pipeline")) ? ", on the pipeline's own CPU\n\n" : "\n\n", out);
+}
+
+void compare_print(const json_t *doc, FILE *out, bool colour)
+{
+    size_t i;
+    json_t *row;
+    bool with_p99_9 = json_is_false(json_object_get(json_object_get(doc, "method"), "quick"));
+    print_method(out, doc);
+    print_head(out, with_p99_9, colour);
+    json_array_foreach(json_object_get(doc, "drivers"), i, row) {
+        if (ran(row)) {
+            print_row(out, row, with_p99_9);
+        }
+    }
+    fputc('\n', out);
+    json_array_foreach(json_object_get(doc, "drivers"), i, row) {
+        print_row_words(out, row, colour);
+    }
+}

@@ -1,0 +1,97 @@
+/* compare_rows.c: the rows: one for each driver of the table, in its order, and which of them cannot run, and why. */
+#include "apps/millrace/compare.h"
+#include "apps/millrace/verbs.h"
+
+#include "lib/port/port.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct compare_row *add(struct compare *c, const char *name, enum compare_kind kind)
+{
+    struct compare_row *row = &c->rows[c->n_rows++];
+    row->kind = kind;
+    row->drops = json_object();
+    snprintf(row->name, sizeof row->name, "%s", name);
+    return row;
+}
+
+/* Why a driver cannot run between the lab's devices; empty = it can. */
+static void look(struct compare_row *row, const struct mr_driver_entry *entry)
+{
+    struct mr_probe probe = {0};
+    const struct mr_driver *d = entry->driver;
+    if (d == NULL) {
+        snprintf(row->reason, sizeof row->reason, "not built in: %s", entry->why_not);
+    } else if (!d->caps.needs_device) {
+        snprintf(row->reason, sizeof row->reason, "opens no network device, so that no wire can be put to it");
+    } else if (d->probe(&probe) != 0 || !probe.usable) {
+        snprintf(row->reason, sizeof row->reason, "%s", probe.reason);
+    } else {
+        row->copies = d->caps.rx_copies + d->caps.tx_copies;
+    }
+}
+
+/* Is it among those asked for? */
+static bool wanted(const char *list, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *at = list; at != NULL; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (strncmp(at, name, length) == 0 && (at[length] == ',' || at[length] == 0)) {
+            return true;
+        }
+    }
+    return list == NULL || strcmp(list, "all") == 0;
+}
+
+/* Each word of the list must name a driver. */
+static int check_list(const char *list, struct mr_error *err)
+{
+    const char *names[COMPARE_ROWS_MAX];
+    char all[256] = "", word[64];
+    uint32_t n = 0;
+    const struct mr_driver_entry *entry;
+    for (; n < COMPARE_ROWS_MAX && (entry = mr_driver_at(n)) != NULL; n++) {
+        names[n] = entry->name;
+        snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", n == 0 ? "" : ", ", entry->name);
+    }
+    for (const char *at = list; at != NULL && strcmp(list, "all") != 0; at = strchr(at, ',')) {
+        at += *at == ',';
+        bool known = false;
+        snprintf(word, sizeof word, "%.*s", (int)strcspn(at, ","), at);
+        for (uint32_t i = 0; i < n; i++) {
+            known |= strcmp(word, names[i]) == 0;
+        }
+        if (!known) {
+            const char *near = nearest(word, names, n);
+            return mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "compare: --drivers: no driver \"%s\"%s%s%s; there are: %s, "
+                                "or all", word, near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
+                                near != NULL ? "\"?" : "", all);
+        }
+    }
+    return 0;
+}
+
+int compare_rows(struct compare *c, struct mr_error *err)
+{
+    const struct mr_driver_entry *entry;
+    int result = check_list(c->options.drivers, err);
+    if (result < 0) {
+        return result;
+    }
+    c->rows = calloc(COMPARE_ROWS_MAX, sizeof *c->rows);
+    if (c->rows == NULL) {
+        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "compare: no memory for its rows; free some");
+    }
+    add(c, "source alone", COMPARE_NOBODY);
+    for (uint32_t i = 0; c->n_rows < COMPARE_ROWS_MAX && (entry = mr_driver_at(i)) != NULL; i++) {
+        if (wanted(c->options.drivers, entry->name)) {
+            struct compare_row *row = add(c, entry->name, COMPARE_DRIVER);
+            row->rx_driver = row->tx_driver = entry->name;
+            look(row, entry);
+        }
+    }
+    return 0;
+}

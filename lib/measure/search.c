@@ -1,0 +1,52 @@
+#include "lib/measure/search.h"
+
+void mr_search_init(struct mr_search *s, const struct mr_search_rules *rules, double guess)
+{
+    *s = (struct mr_search){.rules = *rules, .rate = guess, .step = rules->stride};
+}
+
+static bool near_enough(const struct mr_search *s)
+{
+    return s->passed != 0 && s->failed != 0 && s->failed <= s->passed * (1 + s->rules.precision);
+}
+
+bool mr_search_next(struct mr_search *s)
+{
+    if (s->over || s->trials >= s->rules.trials_most || near_enough(s)) {
+        s->over = true;
+        return false;
+    }
+    s->trials++;
+    return true;
+}
+
+/* Where to go from the rate that was just judged. */
+static void move(struct mr_search *s, bool up)
+{
+    if (s->passed != 0 && s->failed != 0) {
+        s->rate = (s->passed + s->failed) / 2;
+        return;
+    }
+    s->rate = up ? s->rate * (1 + s->step) : s->rate / (1 + s->step);
+    s->step *= 2;
+}
+
+void mr_search_tell(struct mr_search *s, double offered, uint64_t sent, uint64_t received)
+{
+    double lost = received < sent ? (double)(sent - received) : 0;
+    if (sent != 0 && lost <= s->rules.loss_most * (double)sent) {
+        bool limited = offered < s->rate * s->rules.offered_least;
+        double carried = offered < s->rate ? offered : s->rate;
+        s->passed = carried > s->passed ? carried : s->passed;
+        s->doubted = false;
+        s->source_limited |= limited;
+        s->over |= limited;
+        move(s, true);
+    } else if (!s->doubted) {
+        s->doubted = true; // the same rate again
+    } else {
+        s->doubted = false;
+        s->failed = s->rate;
+        move(s, false);
+    }
+}

@@ -1,0 +1,100 @@
+#!/bin/sh
+# test_compare.sh MILLRACE JSONGET: `millrace compare` from outside: the document, the rows that cannot run, the baseline.
+# One round, short: what is judged is what stands where, and that it fits together; never how fast it is.
+millrace=$1
+jsonget=$2
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+failed=0
+
+fail() {
+    echo "FAIL: $*"
+    failed=1
+}
+
+get() { "$jsonget" "$dir/doc" "$1" 2>&1; }
+
+same() {
+    got=$(get "$1")
+    [ "$got" = "$2" ] || fail "$1 is $got, not $2"
+}
+
+# is PATH CONDITION: of a number, in awk's words, x being the number.
+is() {
+    got=$(get "$1")
+    case $got in *[0-9]*) ;; *) fail "$1 is $got, not a number"; return ;; esac
+    awk -v x="$got" "BEGIN { exit !($2) }" || fail "$1 is $got, not $2"
+}
+
+# refuses CODE TEXT OPTION…: exit code and words.
+refuses() {
+    want=$1 text=$2
+    shift 2
+    "$millrace" compare "$@" >"$dir/out" 2>"$dir/err"
+    code=$?
+    [ $code -eq "$want" ] || fail "compare $*: exit code $code, not $want"
+    grep -qF -- "$text" "$dir/err" || fail "compare $*: does not say \"$text\": $(cat "$dir/err")"
+}
+
+refuses 2 'no driver "urnig"; did you mean "uring"?' --drivers urnig
+refuses 2 'did you mean "--drivers"?' --drvers=uring
+refuses 2 'expected a number from 1 to 64' --rounds 0
+refuses 2 'expected at most 1518' --size 9000
+refuses 2 'passes frames on' --work drop
+refuses 2 'give a file that compare --json wrote' --baseline "$dir/none"
+echo '{"schema": "millrace.run/1"}' >"$dir/other"
+refuses 2 'its schema is millrace.run/1' --baseline "$dir/other"
+
+"$millrace" compare --quick --rounds 1 --seed 7 --drivers uring,memory --json "$dir/doc" >"$dir/table" 2>"$dir/err"
+code=$?
+[ $code -eq 3 ] && { echo "SKIP: $(cat "$dir/err")"; exit 77; }
+[ $code -eq 0 ] || fail "exit code $code: $(cat "$dir/err")"
+same schema millrace.compare/1
+same method.seed 7
+same method.rounds_made 1
+same drivers.1.driver uring
+same drivers.1.reason null
+is drivers.1.mpps_flat_out 'x > 0.01'
+is drivers.1.mpps_no_loss 'x > 0.01'
+is drivers.1.cpu_ns_per_frame 'x > 100 && x < 100000'
+is drivers.1.syscalls_per_frame 'x > 0.001 && x < 3'
+same drivers.1.copies 2
+is drivers.1.busy_share 'x > 0.1 && x <= 1'
+is drivers.1.latency_ns.10.p50 'x > 1000'
+same drivers.1.interval.mpps_flat_out.is range
+for key in feed mode drops why ratio_to_bare cpu_ns_per_frame_system latency_ns.50.p99 latency_ns.90.p99 rounds; do
+    get drivers.1.$key >/dev/null || fail "no drivers.1.$key"
+done
+for key in reference tcp host.cpu millrace.commit command source.mpps_alone method.loss_most; do
+    get $key >/dev/null || fail "no $key"
+done
+case $(get drivers.1.why) in *send*ns*receive*frames\ a\ batch* | *receive*ns*send*frames\ a\ batch*) ;;
+*) fail "why is $(get drivers.1.why)" ;; esac
+
+# A row that cannot run stands with its reason, in the document and in the table.
+same drivers.0.driver memory
+same drivers.0.mpps_flat_out null
+case $(get drivers.0.reason) in *"no network device"*) ;; *) fail "memory's reason is $(get drivers.0.reason)" ;; esac
+grep -q 'not run .*no network device' "$dir/table" || fail "the table does not say why memory did not run"
+grep -q '^uring .*%$' "$dir/table" || fail "the table has no row of uring"
+
+# Against itself, but for noise; and against a file whose figures are half as high: the ratio must follow the file.
+mv "$dir/doc" "$dir/then"
+flat=$("$jsonget" "$dir/then" drivers.1.mpps_flat_out)
+cat >"$dir/half" <<END
+{"schema": "millrace.compare/1", "drivers": [{"driver": "uring", "feed": "skb", "rounds": {"mpps_flat_out": [$flat, null]}}]}
+END
+"$millrace" compare --quick --rounds 1 --seed 7 --drivers uring --baseline "$dir/half" --json "$dir/doc" --quiet 2>"$dir/err" ||
+    fail "with a baseline: $(cat "$dir/err")"
+now=$(get drivers.0.mpps_flat_out)
+is drivers.0.ratio_to_baseline.mpps_flat_out.ratio "x - $now / $flat < 1e-6 && $now / $flat - x < 1e-6"
+same drivers.0.ratio_to_baseline.mpps_no_loss null
+same drivers.0.ratio_to_baseline.mpps_flat_out.is range
+
+# Nothing is left: no process of the lab, no namespace.
+for stat in /proc/[0-9]*/stat; do
+    read -r pid name state _ 2>/dev/null <"$stat" || continue
+    case $name in "(mr-pipeline)" | "(mr-generator)") [ "$state" = Z ] || fail "process $pid $name is left" ;; esac
+done
+[ $failed -eq 0 ] && echo "ok"
+exit $failed
