@@ -221,6 +221,7 @@ int mr_engine_build(struct mr_engine *e, struct mr_error *err)
     if (rc < 0) {
         return rc;
     }
+    e->clock = mr_clock_get(); // calibrated while the arena was touched
     lay(e, &areas);
     join_cores(e);
     rc = mr_wire_ports(e, err);

@@ -19,7 +19,7 @@ int mr_engine_create(const struct mr_config *cfg, struct mr_engine **out, struct
     }
     e->create_ns = mr_now_ns();
     e->config = cfg;
-    e->clock = mr_clock_get();
+    mr_clock_begin();
     int rc = mr_plan_make(cfg, &e->plan, err);
     if (rc == 0) {
         rc = mr_engine_build(e, err);

@@ -26,7 +26,8 @@ struct anchor {
 };
 
 static struct mr_clock the_clock;
-static pthread_once_t calibrated = PTHREAD_ONCE_INIT;
+static struct anchor first_anchor;
+static pthread_once_t begun = PTHREAD_ONCE_INIT, calibrated = PTHREAD_ONCE_INIT;
 
 static uint64_t read_ns(clockid_t id)
 {
@@ -134,14 +135,33 @@ static bool agree(double told, double measured)
     return ppm < AGREE_PPM && ppm > -AGREE_PPM;
 }
 
+static void take_first_anchor(void)
+{
+    first_anchor = anchor_now(CLOCK_MONOTONIC_RAW);
+}
+
+void mr_clock_begin(void)
+{
+    pthread_once(&begun, take_first_anchor);
+}
+
+/* What is left of the window that began at an anchor. */
+static void sleep_until_over(const struct anchor *a)
+{
+    uint64_t passed = read_ns(CLOCK_MONOTONIC_RAW) - a->ns;
+    if (passed < WINDOW_NS) {
+        nanosleep(&(struct timespec){0, WINDOW_NS - (long)passed}, NULL);
+    }
+}
+
 static double measure_rate(double told)
 {
-    const struct timespec window = {0, WINDOW_NS};
     struct anchor anchors[ANCHORS];
     struct rate rate = {1, 1e9};
-    anchors[0] = anchor_now(CLOCK_MONOTONIC_RAW);
+    mr_clock_begin();
+    anchors[0] = first_anchor;
     for (uint32_t n = 1; n < ANCHORS && rate.error_ppm > GOOD_PPM; n++) {
-        nanosleep(&window, NULL);
+        sleep_until_over(&anchors[n - 1]);
         anchors[n] = anchor_now(CLOCK_MONOTONIC_RAW);
         rate = best_rate(anchors, n + 1);
         if (agree(told, rate.ticks_per_ns)) {

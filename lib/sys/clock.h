@@ -33,7 +33,8 @@ struct mr_clock {
 };
 
 /* mr_clock_get: calibrated at first use (5 ms as a rule, 3 when CPUID tells the rate, 11 at most), then the same
- * struct. Any thread. */
+ * struct. mr_clock_begin: these milliseconds run from here on, while other things are done. Any thread. */
+void mr_clock_begin(void);
 const struct mr_clock *mr_clock_get(void);
 
 /* mr_now_ns: CLOCK_MONOTONIC by the kernel; for control. */

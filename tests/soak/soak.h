@@ -71,7 +71,7 @@ void soak_quiet_namespace(void);
 
 /* soak_wire.c */
 struct soak_counters {
-    struct mr_link src, dst, right;
+    struct mr_link src, dst, left, right;
 };
 struct soak_wire {
     int from, to;

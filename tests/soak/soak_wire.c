@@ -92,6 +92,7 @@ static void read_counters(const struct soak_engine *e, struct soak_counters *c)
     find("src", &c->src);
     find("dst", &c->dst);
     enter(e->ns);
+    find("left", &c->left);
     find("right", &c->right);
     enter(own);
     close(own);
@@ -233,7 +234,8 @@ static void name(json_t *named, const char *key, int64_t n, int64_t *sum)
     }
 }
 
-/* Refused sends stand in the device's tx_dropped too, with those that it took and lost: counted twice, taken off once. */
+/* A device that is back is up before the engine has a socket on it again: what nobody takes then, it counts as rx_dropped.
+ * Refused sends stand in the device's tx_dropped too, with those that it took and lost: counted twice, taken off once. */
 static int64_t name_losses(const struct soak_wire *w, const json_t *report, json_t *named)
 {
     int64_t sum = 0;
@@ -250,6 +252,7 @@ static int64_t name_losses(const struct soak_wire *w, const json_t *report, json
             name(named, key, within ? 0 : json_integer_value(n), &sum);
         }
     }
+    name(named, "left_rx_dropped", (int64_t)(w->after.left.rx_dropped - w->before.left.rx_dropped), &sum);
     name(named, "right_tx_dropped", (int64_t)(w->after.right.tx_dropped - w->before.right.tx_dropped), &sum);
     return sum;
 }
