@@ -168,7 +168,9 @@ static int set_up_rx(struct mr_uring_port *p, struct mr_uring_rxq *q, const char
         return rc;
     }
     q->socket_bytes = set_buffer(q->fd, p->port->config->socket_bytes, SO_RCVBUFFORCE, SO_RCVBUF);
-    mr_uring_valve_close(q); // until it shares the device with the others, it would receive what they receive
+    if (p->port->n_rxq > 1) {
+        mr_uring_valve_close(q); // until it shares the device with the others, it would receive what they receive
+    }
     *what = "cannot bind the receiving socket to it";
     rc = bind_to(q->fd, p->ifindex, ETH_P_ALL);
     if (rc == 0 && p->port->n_rxq > 1) {
