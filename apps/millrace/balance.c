@@ -56,8 +56,8 @@ static void put_sums(struct block *to, const struct mr_balance *b)
     put(to, "  frames  rx %s + made %s = tx %s + drops %s + in queues %s + in rings %s · unaccounted %s\n", N(b->rx), N(b->made),
         N(b->tx), N(b->drops), N(b->in_queues), N(b->in_rings), N(b->unaccounted));
     put(to, "  chunks  %s = free lists %s + recycle rings %s + side lists %s + rings %s + receiving %s + received %s + sending %s"
-        " + lost %s · unaccounted %s\n", N(b->chunks), N(b->free_lists), N(b->recycle_rings), N(b->side_lists), N(b->in_rings),
-        N(b->receiving), N(b->received), N(b->sending), N(b->lost), N(b->chunks_unaccounted));
+        " + kept %s + lost %s · unaccounted %s\n", N(b->chunks), N(b->free_lists), N(b->recycle_rings), N(b->side_lists), N(b->in_rings),
+        N(b->receiving), N(b->received), N(b->sending), N(b->kept), N(b->lost), N(b->chunks_unaccounted));
 }
 
 static void put_stages(struct block *to, const struct mr_balance *b)

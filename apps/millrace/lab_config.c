@@ -5,6 +5,7 @@
  */
 #include "apps/millrace/lab.h"
 
+#include "lib/port/port.h"
 #include "lib/sys/topology.h"
 
 #include <errno.h>
@@ -108,18 +109,32 @@ static void adopt(struct lab_options *o, const struct mr_config *cfg)
     }
 }
 
+static void add_device(struct text *t, unsigned number, const char *name, const char *driver, enum mr_offload offload)
+{
+    const char *form = mr_driver_find(driver)->interface_form;
+    char device[128];
+    snprintf(device, sizeof device, "%s", name);
+    if (form != NULL) {
+        snprintf(device, sizeof device, form, number, name);
+    }
+    add(t, "  - { name: %s, driver: %s, device: \"%s\"", name, driver, device);
+    if (offload != MR_OFFLOAD_NONE) { // some drivers have no such key
+        add(t, ", offload: %s", mr_offload_word(offload));
+    }
+    add(t, " }\n");
+}
+
 int lab_config_pipeline(struct lab_options *o, struct mr_config **out, struct mr_error *err)
 {
     struct text t = {.used = 0};
-    const char *offload = mr_offload_word(o->offload);
     bool both = strcmp(o->work, "l2") == 0;
     add(&t, "engine: { layout: %s, cores: [", mr_layout_word(o->layout));
     for (uint32_t i = 0; i < o->n_cores; i++) {
         add(&t, "%s%u", i == 0 ? "" : ", ", o->cores[i]);
     }
     add(&t, "] }\nports:\n");
-    add(&t, "  - { name: left, driver: %s, device: left, offload: %s }\n", o->rx_driver, offload);
-    add(&t, "  - { name: right, driver: %s, device: right, offload: %s }\n", o->tx_driver, offload);
+    add_device(&t, 0, "left", o->rx_driver, o->offload);
+    add_device(&t, 1, "right", o->tx_driver, o->offload);
     add(&t, "paths:\n  - { from: [%s], work: [%s], to: [%s] }\n", both ? "left, right" : "left", o->work,
         both ? "left, right" : "right");
     int result = mr_config_parse(out, t.at, t.used, "lab pipeline", err);

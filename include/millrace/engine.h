@@ -66,6 +66,7 @@ struct mr_balance {
     uint64_t chunks, free_lists, side_lists, receiving, received, sending;
     uint64_t lost;                /* that work functions hid where nobody finds them */
     int64_t recycle_rings;
+    int64_t kept;                 /* by drivers, in caches of their own */
     int64_t chunks_unaccounted;   /* chunks - free_lists - … - in_rings */
     uint32_t n_stages;
     const struct mr_balance_stage *stages; /* valid while the call lasts */

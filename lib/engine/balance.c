@@ -101,6 +101,9 @@ static void count_owners(struct mr_engine *e)
         o->lost += works ? MR_CONTAINER_OF(e->stages[i], struct mr_stage_work, stage)->lost_chunks : 0;
     }
     o->free_lists = on_lists(e);
+    for (uint32_t i = 0; i < e->n_io; i++) {
+        o->kept += e->io[i]->kept;
+    }
     for (uint32_t i = 0; i < e->plan->n_rings; i++) {
         o->rings += mr_ring_held(e->rings[i]);
     }

@@ -57,6 +57,7 @@ static void add_up(const struct mr_engine *e, struct mr_balance_stage *stages, s
         const struct mr_core_cut *c = &e->cores[i]->cut;
         b->free_lists += c->free;
         b->side_lists += c->side;
+        b->kept += c->kept;
         recycling += c->sent_home - c->came_home;
     }
     for (uint32_t i = 0; i < e->plan->n_pools; i++) {
@@ -66,7 +67,7 @@ static void add_up(const struct mr_engine *e, struct mr_balance_stage *stages, s
     b->recycle_rings = (int32_t)recycling;
     b->unaccounted = (int64_t)(b->rx + b->made - b->tx - b->drops - b->in_queues) - b->in_rings;
     b->chunks_unaccounted = (int64_t)(b->chunks - b->free_lists - b->side_lists - b->receiving - b->received - b->sending -
-                                      b->lost) - b->recycle_rings - b->in_rings;
+                                      b->lost) - b->recycle_rings - b->in_rings - b->kept;
     b->n_stages = e->plan->n_stages;
     b->stages = stages;
 }

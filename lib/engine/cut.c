@@ -73,6 +73,9 @@ void mr_cut_take(struct mr_core *c)
     for (uint32_t i = 0; i < c->recycle.n_homes; i++) {
         c->cut.sent_home += c->recycle.homes[i].ring == NULL ? 0 : c->recycle.homes[i].ring->producer.tail;
     }
+    for (uint32_t i = 0; i < c->n_io; i++) {
+        c->cut.kept += c->io[i]->kept;
+    }
     if (c->pool != NULL) {
         cut_home(c->pool, &c->cut);
     }

@@ -29,6 +29,7 @@ struct mr_stage_cut {
 struct mr_core_cut {
     uint64_t free;         /* chunks on its home's free lists */
     uint64_t side;         /* on its home's side list */
+    int64_t kept;          /* in drivers' own caches, with its sign: see mr_io */
     uint32_t sent_home;    /* Σ tails of the recycle rings that it fills */
     uint32_t came_home;    /* Σ heads of those that it empties */
 };

@@ -31,6 +31,7 @@ struct mr_chunk_owners {
     uint64_t receiving;     /* held by kernel or device to receive into */
     uint64_t received;      /* received by a driver, not yet taken by its RX stage */
     uint64_t sending;       /* handed to kernel or device, not yet reclaimed */
+    int64_t kept;           /* by drivers, in caches of their own */
     uint64_t lost;          /* that work functions hid where nobody finds them */
     uint64_t home_after_close; /* on free lists, recycle and side lists once all ports were closed */
 };

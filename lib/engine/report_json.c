@@ -61,7 +61,7 @@ static json_t *chunks_json(const struct mr_chunk_owners *c)
     } owners[] = {
         {"free_lists", c->free_lists}, {"recycle_rings", c->recycle_rings}, {"side_lists", c->side_lists},
         {"rings", c->rings},           {"receiving", c->receiving},         {"received", c->received},
-        {"sending", c->sending},       {"lost", c->lost},
+        {"sending", c->sending},       {"kept", (uint64_t)c->kept},         {"lost", c->lost},
     };
     json_t *by_owner = json_object();
     json_t *o = json_object();

@@ -116,6 +116,7 @@ struct mr_stage_tx {
     uint32_t n_in, next_in;
     struct mr_ring **in;
     uint32_t link;             /* enum mr_link_state that poll is for */
+    bool takes_home;           /* the driver, and itself hands frames to the sender */
     bool measures;             /* latency */
     bool ticks_rise;           /* one receiving queue feeds each ring: equal ends mean equal ticks between */
     uint32_t n_runs;

@@ -90,7 +90,9 @@ static uint32_t send_from(struct mr_stage_tx *s, struct mr_ring *in)
         if (MR_UNLIKELY(s->stage.witness != NULL)) {
             mr_witness_handed(s, in, frames, n, sent);
         }
-        mr_frames_hand(s->recycle, frames, sent, MR_OWNER_RING, MR_OWNER_SENDER);
+        if (!s->takes_home) {
+            mr_frames_hand(s->recycle, frames, sent, MR_OWNER_RING, MR_OWNER_SENDER);
+        }
         if (s->measures) {
             note(s, frames, sent);
         }

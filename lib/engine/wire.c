@@ -96,7 +96,8 @@ static int node_of(const struct mr_engine *e, uint32_t core)
 /* What one driver's queues on one core add up to. */
 static bool io_needed(struct mr_engine *e, const struct mr_driver *driver, uint32_t core, struct mr_io_setup *setup)
 {
-    *setup = (struct mr_io_setup){.core = core, .node = node_of(e, core)};
+    *setup = (struct mr_io_setup){.core = core, .node = node_of(e, core), .pool = e->cores[core]->pool};
+    setup->recycle = &e->cores[core]->recycle;
     for (uint32_t i = 0; i < e->plan->n_stages; i++) {
         const struct mr_plan_stage *s = &e->plan->stages[i];
         const struct mr_port_config *port = &e->config->ports[s->port];
@@ -143,6 +144,9 @@ static void plan_queues(struct mr_engine *e, uint8_t number, struct mr_port_setu
     setup->ports = e->ports;
     setup->arena = &e->arena;
     setup->chunk_bytes = e->config->chunk_bytes;
+    setup->pools = e->pools;
+    setup->n_pools = e->plan->n_pools;
+    setup->config = e->config;
     for (uint32_t i = 0; i < e->plan->n_stages; i++) {
         const struct mr_plan_stage *s = &e->plan->stages[i];
         if (s->kind == MR_STAGE_WORK || s->port != number) {
@@ -256,6 +260,7 @@ static void wire_tx(struct mr_engine *e, struct mr_stage *stage, uint32_t index)
     s->q->drops = stage->counters.drops;
     s->tx_burst = driver->tx_burst;
     s->reclaim = driver->caps.completes_at_return ? NULL : driver->reclaim;
+    s->takes_home = driver->caps.takes_home;
     s->recycle = &stage->core->recycle;
     s->burst = e->config->burst;
     s->measures = e->config->latency;

@@ -249,7 +249,7 @@ void mr_witness_handed(struct mr_stage_tx *s, const struct mr_ring *in, const st
             r->position = (uint16_t)i;
             r->ring_in = ring_number(w, in);
         }
-        if (s->reclaim == NULL) {
+        if (s->reclaim == NULL || s->takes_home) {
             note_done(w, frames[i].chunk);
         } else {
             note_flying(w, frames[i].chunk);

@@ -54,6 +54,9 @@ struct mr_io {
     const struct mr_driver *driver;
     uint32_t core;     /* index of the engine's core */
     uint64_t syscalls; /* made on the core for this driver's queues; written by the core */
+    int32_t kept;      /* free chunks in a cache of the driver's own on this core, and what its ports hand on among
+                          themselves: a core that only gives counts up, one that only takes down, the sum over cores is
+                          what there is. Written by the core */
 };
 
 /* One receiving queue. A driver embeds it first in its own struct. */
@@ -158,6 +161,9 @@ struct mr_port_setup {
     uint32_t tx_ring_frames; /* frames that may be under way per sending queue, a power of two */
     const struct mr_arena *arena; /* where all chunks of all ports lie; lives longer than the port */
     uint32_t chunk_bytes;    /* from one small chunk to the next; none crosses an MR_ARENA_PAGE */
+    struct mr_pool *const *pools; /* all homes of the arena, n_pools; before the cores run they may be taken from */
+    uint32_t n_pools;
+    const struct mr_config *config; /* the whole of it: for what concerns all ports of a driver together */
     struct mr_port *const *ports; /* all ports of the engine, those opened so far non-NULL, ordered by number */
     uint32_t n_ports;
 };
@@ -185,6 +191,8 @@ struct mr_io_setup {
     uint32_t n_rxq, n_txq;
     uint32_t rx_buffers; /* Σ buffers (small and big) over the core's receiving queues */
     uint32_t tx_frames;  /* Σ tx_ring_frames over its sending queues */
+    struct mr_pool *pool;       /* the core's home; NULL when it neither receives nor copies */
+    struct mr_recycle *recycle; /* the core's way of sending chunks home */
 };
 
 struct mr_probe {
@@ -200,7 +208,10 @@ struct mr_caps {
     uint32_t rx_copies, tx_copies; /* the number itself */
     const char *syscalls;          /* per burst, for people */
     bool needs_device;             /* an interface */
+    bool own_names;                /* its devices are named in a way of its own: plan looks for no interface of that name */
     bool completes_at_return;      /* a send is complete when tx_burst returns: the stage takes the chunks itself */
+    bool takes_home;               /* sends chunks home itself, on the sending core, some before tx_burst returns: reclaim
+                                      hands none out */
     bool waits;                    /* receives only what there are chunks for, and loses nothing by it */
     bool offloads;                 /* carries partial checksums and super-frames when asked */
     uint32_t max_queues;
@@ -210,6 +221,8 @@ struct mr_caps {
 struct mr_driver {
     const char *name;
     const char *summary;
+    const char *interface_form; /* how an interface is written as its device, a format of the port's number and the name;
+                                   NULL = by its name */
     struct mr_caps caps;
     int (*probe)(struct mr_probe *probe);
     int (*io_create)(const struct mr_io_setup *setup, struct mr_io **out, struct mr_error *err);

@@ -148,7 +148,7 @@ Test(report, has_every_field)
     expect_keys(r, "cores.0.gaps", "count total_ns max_ns");
     expect_keys(r, "totals", "rx_frames rx_bytes made_frames tx_frames tx_bytes drops outside in_flight unaccounted");
     expect_keys(r, "chunks", "total by_owner unaccounted home_after_close");
-    expect_keys(r, "chunks.by_owner", "free_lists recycle_rings side_lists rings receiving received sending lost");
+    expect_keys(r, "chunks.by_owner", "free_lists recycle_rings side_lists rings receiving received sending kept lost");
     expect_keys(r, "rate", "mpps gbps");
     expect_keys(r, "latency_ns", "p50 p90 p99 p99_9 max samples measured undisturbed buckets");
     expect_keys(r, "latency_ns.undisturbed", "p50 p90 p99 p99_9 max samples");
