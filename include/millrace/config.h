@@ -120,6 +120,7 @@ struct mr_config {
     uint32_t burst;        /* most frames a stage moves in one look, 1 … 256; default 64 */
     uint32_t ring_frames;  /* capacity of each ring between stages; default 1024 */
     bool latency;          /* measure; default yes */
+    char eal[512];         /* words for DPDK's EAL beside its own; default none */
     uint32_t chunks;       /* small chunks, all homes together; default 16384 */
     uint32_t chunk_bytes;  /* 2496 | 2048 | 4096 */
     uint32_t big_chunks;   /* 68 KiB chunks, all homes together; 0 = as many as the ports need */

@@ -13,6 +13,7 @@
 #define MR_DROP_REASONS(X)                                                                                             \
     X(too_long, "longer than its chunk holds; memory.chunk_bytes: 4096, offload: super (pcap: long_frames), or a lower MTU at the peer")  \
     X(runt, "shorter than an Ethernet header")                                                                         \
+    X(chain, "came as a chain of several buffers; a lower MTU at the peer")                                            \
     X(partial_checksum, "partial checksum on a port with offload: none; set offload: checksum or super, or tx off at the peer")  \
     X(super_frame, "super-frame on a port without offload: super; set offload: super, or tso off at the peer")          \
     X(no_chunk, "no free chunk for a copy; raise memory.chunks")                                                       \

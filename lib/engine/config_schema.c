@@ -46,6 +46,7 @@ static const struct mr_key table[] = {
     {.name = "burst", E(burst), NUMBER("64", 1, 256)},
     {.name = "ring", E(ring_frames), NUMBER("1024", 16, 1u << 20)},
     {.name = "latency", E(latency), FLAG("yes")},
+    {.name = "eal", E(eal), TEXT(511)},
 
     {.name = "chunks", M(chunks), NUMBER("16384", 64, 1u << 24)},
     {.name = "chunk_bytes", M(chunk_bytes), .type = MR_KEY_CHOICE, .preset = "2496", .words = stride_words},
@@ -64,7 +65,7 @@ static const struct mr_key table[] = {
 
     {.name = "offload", U(offload), WORD("none", offload_words)},
     {.name = "receive", U(receive), WORD("aux", receive_words)},
-    {.name = "buffers", U(buffers), NUMBER("1024", 8, 32768)},
+    {.name = "buffers", P(buffers), .driver = "dpdk uring", NUMBER("1024", 8, 32768)},
     {.name = "big_buffers", U(big_buffers), NUMBER(NULL, 2, 4096)}, // with offload: super 64, else 0
     {.name = "socket_bytes", U(socket_bytes), BYTES("4MiB", 64u << 10, 1u << 30)},
 

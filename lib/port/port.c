@@ -6,6 +6,13 @@
 
 extern const struct mr_driver mr_driver_memory;
 
+#if MR_HAVE_DPDK
+extern const struct mr_driver mr_driver_dpdk;
+#define DPDK &mr_driver_dpdk
+#else
+#define DPDK NULL
+#endif
+
 #if MR_HAVE_URING
 extern const struct mr_driver mr_driver_uring;
 #define URING &mr_driver_uring
@@ -21,6 +28,7 @@ extern const struct mr_driver mr_driver_pcap;
 #endif
 
 static const struct mr_driver_entry table[] = {
+    {"dpdk", DPDK, "not built in: needs DPDK 22.11 or newer (libdpdk-dev) and -Ddpdk=enabled"},
     {"memory", &mr_driver_memory, NULL},
     {"pcap", PCAP, "not built in: needs libpcap and -Dpcap=enabled"},
     {"uring", URING, "not built in: needs liburing 2.3 or newer and -During=enabled"},

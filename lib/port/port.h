@@ -274,8 +274,9 @@ static inline void mr_outside_add(struct mr_outsides *o, const char *name, uint6
 {
     if (o->n < MR_OUTSIDE_MAX) {
         struct mr_outside *at = &o->at[o->n++];
-        strncpy(at->name, name, sizeof at->name - 1);
-        at->name[sizeof at->name - 1] = 0;
+        size_t length = strnlen(name, sizeof at->name - 1);
+        memcpy(at->name, name, length);
+        at->name[length] = 0;
         at->within = within;
         at->count = count;
         at->is_loss = is_loss;

@@ -1,0 +1,82 @@
+/* dpdk_rx.c: mbufs into descriptors. The mbuf stays as the PMD left it, so that a frame that leaves by DPDK finds it ready. */
+#include "lib/port/dpdk.h"
+
+/* What is no frame of ours goes back at once. */
+static void refuse(struct mr_dpdk_rxq *q, struct rte_mbuf *m)
+{
+    struct mr_frame f = {.chunk = mr_dpdk_chunk(q->q.port->base, m), .offset = (uint16_t)(MR_CHUNK_BUF + m->data_off),
+                         .length = m->data_len, .port = q->q.port->number};
+    mr_count(&q->q.frames, 1);
+    mr_count(&q->q.bytes, m->pkt_len);
+    mr_rxq_drop(&q->q, &f, m->nb_segs != 1 ? MR_DROP_chain : MR_DROP_runt);
+    rte_pktmbuf_free(m);
+}
+
+static inline uint32_t describe(struct mr_dpdk_rxq *q, struct rte_mbuf **mbufs, uint32_t n, struct mr_frame *frames)
+{
+    const unsigned char *base = q->q.port->base;
+    uint64_t tick = (uint64_t)q->q.tick << 32;
+    uint64_t port = (uint64_t)q->q.port->number << 32;
+    uint64_t bytes = 0;
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        struct rte_mbuf *m = mbufs[i];
+        uint32_t length = m->data_len;
+        if (MR_UNLIKELY(m->nb_segs != 1 || length < MR_FRAME_MIN)) {
+            refuse(q, m);
+            continue;
+        }
+        /* A descriptor as its two halves: stores of its fields would be merged again by the next stage's load of them */
+        uint64_t halves[2] = {tick | mr_dpdk_chunk(base, m), port | length << 16 | (uint16_t)(MR_CHUNK_BUF + m->data_off)};
+        memcpy(&frames[k++], halves, sizeof halves);
+        bytes += length;
+    }
+    mr_count(&q->q.frames, k);
+    mr_count(&q->q.bytes, bytes);
+    return k;
+}
+
+/* Chunks that came from net_ring were a sender's; those of a device that keeps chunks have left it. */
+static void take_over(struct mr_dpdk_rxq *q, const struct mr_frame *frames, uint32_t n)
+{
+    if (q->is_ring) {
+        mr_frames_hand(q->core->recycle, frames, n, MR_OWNER_SENDER, MR_OWNER_PORT);
+    }
+    for (uint32_t i = 0; q->mark != 0 && i < n; i++) {
+        q->core->arena->marks[frames[i].chunk] = 0;
+    }
+}
+
+uint32_t mr_dpdk_rx_burst(struct mr_rxq *rxq, struct mr_frame *frames, uint32_t n)
+{
+    struct mr_dpdk_rxq *q = MR_CONTAINER_OF(rxq, struct mr_dpdk_rxq, q);
+    struct rte_mbuf *mbufs[MR_BATCH_MAX];
+    if (MR_UNLIKELY(q->closed)) {
+        return 0;
+    }
+    uint32_t out = mr_dpdk_out(q->core);
+    q->core->marking = q->mark;
+    uint32_t came = rte_eth_rx_burst(q->id, q->queue, mbufs, (uint16_t)n);
+    uint32_t k = came == 0 ? 0 : describe(q, mbufs, came, frames);
+    q->core->marking = 0;
+    if (MR_UNLIKELY(q->is_ring || q->mark != 0)) {
+        take_over(q, frames, k);
+    }
+    *q->holds += (int32_t)(mr_dpdk_out(q->core) - out - k);
+    if (MR_UNLIKELY(q->closing)) {
+        q->left -= came < q->left ? came : q->left;
+        q->closed = came == 0 || q->left == 0;
+    }
+    return k;
+}
+
+/* A device cannot be told to take nothing more in: what it has now is received, a ring's worth at most. */
+bool mr_dpdk_rx_quiesce(struct mr_rxq *rxq)
+{
+    struct mr_dpdk_rxq *q = MR_CONTAINER_OF(rxq, struct mr_dpdk_rxq, q);
+    q->closing = true;
+    if (q->closed) {
+        mr_store_release(&q->q.ended, 1);
+    }
+    return q->closed;
+}

@@ -1,0 +1,78 @@
+/* dpdk_stats.c: what the device says of its losses, by DPDK's names. A frame that tx_burst took counts as sent; what the
+ * device then lost of those is its oerrors. */
+#include "lib/port/dpdk.h"
+
+#include <jansson.h>
+#include <rte_version.h>
+#include <stdlib.h>
+
+/* Of a device's own counters those that tell of something lost; what they count the five above count too, or not: no
+ * PMD says, so none is added up. */
+static bool tells_of_loss(const char *name)
+{
+    static const char *const words[] = {"drop", "err", "miss", "discard", "no_", "full", "invalid", "fail"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strstr(name, words[i]) != NULL) {
+            return strncmp(name, "rx_missed", 9) != 0 && strcmp(name, "rx_errors") != 0 && strcmp(name, "tx_errors") != 0 &&
+                   strcmp(name, "rx_mbuf_allocation_errors") != 0;
+        }
+    }
+    return false;
+}
+
+static void add_extended(uint16_t id, struct mr_outsides *out)
+{
+    int n = rte_eth_xstats_get_names(id, NULL, 0);
+    struct rte_eth_xstat_name *names = n <= 0 ? NULL : calloc((size_t)n, sizeof *names);
+    struct rte_eth_xstat *values = n <= 0 ? NULL : calloc((size_t)n, sizeof *values);
+    if (names != NULL && values != NULL && rte_eth_xstats_get_names(id, names, (unsigned)n) == n &&
+        rte_eth_xstats_get(id, values, (unsigned)n) == n) {
+        for (int i = 0; i < n; i++) {
+            if (values[i].value != 0 && values[i].id < (uint64_t)n && tells_of_loss(names[values[i].id].name)) {
+                mr_outside_add(out, names[values[i].id].name, values[i].value, NULL, false);
+            }
+        }
+    }
+    free(names);
+    free(values);
+}
+
+void mr_dpdk_stats(struct mr_port *port, struct mr_outsides *out)
+{
+    const struct mr_dpdk_port *p = port->state;
+    struct rte_eth_stats s;
+    uint32_t refused = p->arena == NULL ? 0 : __atomic_load_n(&p->arena->refused, __ATOMIC_RELAXED);
+    if (!p->is_open) {
+        *out = p->last;
+        return;
+    }
+    if (rte_eth_stats_get(p->id, &s) < 0) {
+        return;
+    }
+    if (port->n_rxq != 0) {
+        mr_outside_add(out, "imissed", s.imissed, NULL, true);
+        mr_outside_add(out, "ierrors", s.ierrors, NULL, true);
+        mr_outside_add(out, "rx_nombuf", s.rx_nombuf, NULL, false);
+    }
+    if (port->n_txq != 0) {
+        mr_outside_add(out, "oerrors", s.oerrors, NULL, true);
+    }
+    if (refused != 0) {
+        mr_outside_add(out, "foreign_allocs_refused", refused, NULL, false);
+    }
+    add_extended(p->id, out);
+}
+
+/* {pmd, device, version, mtu, queue_pairs, mempool_chunks, cache} */
+void *mr_dpdk_report(struct mr_port *port)
+{
+    const struct mr_dpdk_port *p = port->state;
+    const struct rte_mempool *mp = p->arena->mempool;
+    bool caches = port->n_rxq != 0 && p->arena->marks == NULL;
+    for (uint32_t i = 0; i < port->n_rxq; i++) {
+        const struct mr_dpdk_core *c = MR_CONTAINER_OF(port->rxq[i], struct mr_dpdk_rxq, q)->core;
+        caches &= c->recycle->n_homes == 1 && c->recycle->homes[0].own != NULL;
+    }
+    return json_pack("{s:s, s:s, s:s, s:i, s:i, s:i}", "pmd", p->pmd, "device", p->name, "version", rte_version(), "mtu",
+                     (int)p->mtu, "queue_pairs", (int)p->pairs, "cache", caches ? (int)mp->cache_size : 0);
+}
