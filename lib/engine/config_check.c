@@ -150,6 +150,10 @@ static int check_device_keys(const struct mr_check *c, uint32_t i)
             return mr_check_fail(c, path, "is for ports with an interface, driver %s has none; remove it", port->driver);
         }
     }
+    if (port->reopen && mr_driver_find(port->driver)->reopen == NULL) {
+        return mr_check_fail(c, mr_check_path(path, "ports", i, "reopen"), "driver %s cannot open a device a second time; remove "
+                             "it, or use a driver that can: uring", port->driver);
+    }
     return 0;
 }
 
