@@ -36,6 +36,7 @@ struct piece {
     uint64_t named, missing; /* when it began */
     uint32_t second;         /* of the engine's, when it was over */
     int64_t recovery_ms;
+    uint64_t best_bin;        /* frames of the best tenth of a second since it was over */
     uint64_t busy_ns, own_ns; /* when it was over: of the machine, and of us and the engine */
     double foreign;           /* CPUs that others took until the rate was back */
     bool failed;
@@ -79,8 +80,9 @@ static void end_bin(struct piece *p, uint64_t now)
     bool whole = now - p->bin_ns < 2 * BIN_MS * MS;
     if (p->phase == QUIET && whole) {
         p->bins[p->n_bins++ % BINS] = n;
-    } else if (p->phase == RECOVERING && n * 100 >= usual(p) * RATE) {
-        p->recovery_ms = (int64_t)((now - p->next_ns) / MS);
+    } else if (p->phase == RECOVERING) {
+        p->best_bin = n > p->best_bin ? n : p->best_bin;
+        p->recovery_ms = n * 100 >= usual(p) * RATE ? (int64_t)((now - p->next_ns) / MS) : -1;
     }
     p->bin_ns = now;
     p->bin_count += n;
@@ -120,6 +122,7 @@ static void begin(struct piece *p, uint64_t now)
     p->begin_ns = now;
     p->next_ns = now + p->fault.ms * MS;
     p->recovery_ms = -1;
+    p->best_bin = 0;
     p->phase = HURT;
     soak_fault_begin(&p->fault, &p->engine, &p->wire);
 }
@@ -129,11 +132,12 @@ static void note_fault(struct piece *p)
     bool late = p->recovery_ms < 0 || p->recovery_ms > LIMIT_MS;
     json_array_append_new(
         json_object_get(p->doc, "faults"),
-        json_pack("{s:s, s:I, s:f, s:I, s:I, s:I, s:I, s:f}", "kind", soak_fault_name(&p->fault), "piece",
+        json_pack("{s:s, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "kind", soak_fault_name(&p->fault), "piece",
                   (json_int_t)json_array_size(json_object_get(p->doc, "pieces")), "seconds",
                   (double)(p->begin_ns - p->start_ns) / 1e9, "for_ms", (json_int_t)p->fault.ms, "frames_named",
                   (json_int_t)(named(p) - p->named), "frames_missing", (json_int_t)(p->wire.missing - p->missing),
-                  "recovery_ms", (json_int_t)p->recovery_ms, "foreign_cpus", p->foreign));
+                  "recovery_ms", (json_int_t)p->recovery_ms, "kpps_before", (json_int_t)(usual(p) / BIN_MS), "kpps_best_after",
+                  (json_int_t)(p->best_bin / BIN_MS), "foreign_cpus", p->foreign));
     if (late && p->foreign > BUSY_ELSEWHERE) {
         soak_add(p->doc, "recoveries_not_judged", 1);
     } else if (late) {
