@@ -105,7 +105,7 @@ int compare_row_measure(struct compare *c, struct compare_row *row, struct mr_er
 struct compare_offer {
     double fps;      /* 0 = flat out */
     uint64_t for_ns;
-    bool verify;     /* a verifying sink: latency */
+    bool verify;     /* a sink that verifies one traffic flow: latency */
     bool window;     /* watch a window of it */
     const struct lab_process *engine; /* whose CPU time to watch; NULL = nobody's */
 };

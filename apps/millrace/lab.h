@@ -5,6 +5,7 @@
  *   lab_config.c     the two configurations: of the generator and of the pipeline under test
  *   lab_process.c    an engine in a process of its own
  *   lab_generator.c  the generator, such a process in the namespace "ends"
+ *   lab_sample.c     a sink that sees one traffic flow
  *   lab_wire.c       the kernel's counters on the way, and the balance
  *   lab_report.c     the document and the tables
  *   lab.c            the order of things
@@ -39,6 +40,7 @@ struct lab_options {
     uint32_t trace_frames;    /* 0 = none */
     const char *trace_filter; /* NULL = all */
     bool verify; /* --sink verify */
+    bool sample; /* verify one traffic flow only */
     bool sink_given;
     bool keep, quiet, verbose;
     const char *json; /* NULL = none */
@@ -66,6 +68,9 @@ uint64_t lab_source_ns(const struct lab_options *o);
 /* lab_generator_start: source and sink in a process of their own; waits until its devices are open. */
 int lab_generator_start(struct lab_process *p, const struct lab_options *o, const struct lab_net *net,
                         struct mr_error *err);
+
+/* lab_sample.c: from now on the sockets of this process that receive from dst let in one traffic flow alone. */
+int lab_sample(struct mr_error *err);
 
 /* lab_document: the lab's JSON document: the pipeline's report with lab, generator and wire put in; takes `run`. */
 json_t *lab_document(const struct lab_options *o, const struct lab_net *net, json_t *run, json_t *generator,

@@ -18,6 +18,7 @@ int lab_generator_start(struct lab_process *p, const struct lab_options *o, cons
                                 .linger_ns = o->verify ? o->linger_ns : 0,
                                 .settle = true,
                                 .config = config,
+                                .opened = o->sample ? lab_sample : NULL,
                                 .arg = o};
     return lab_process_start(p, &job, net, err);
 }

@@ -78,6 +78,9 @@ static int child_main(struct child *c, struct mr_error *err)
     if (result == 0) {
         result = mr_engine_create(cfg, &e, err);
     }
+    if (result == 0 && c->job->opened != NULL) {
+        result = c->job->opened(err);
+    }
     if (result == 0) {
         result = run(c, e, err);
     }

@@ -26,6 +26,7 @@ struct lab_job {
     uint64_t for_ns, linger_ns; /* as in struct mr_run_options */
     bool settle;        /* end only when the wire is empty */
     int (*config)(const void *arg, struct mr_config **out, struct mr_error *err); /* called in the child */
+    int (*opened)(struct mr_error *err); /* called in the child, its devices being open; may be NULL */
     const void *arg;
 };
 
