@@ -2,6 +2,7 @@
  *
  *   compare_options.c  what was typed
  *   compare_rows.c     which rows there are, and which cannot run here
+ *   compare_reference.c what forwards without us
  *   compare_offer.c    frames offered once: by the lab's generator, watched from outside
  *   compare_row.c      all measurements of one row in one round
  *   compare_json.c     the document
@@ -47,7 +48,7 @@ struct compare_times {
 };
 
 /* Who forwards: an engine, or something that it is compared with. */
-enum compare_kind { COMPARE_DRIVER, COMPARE_NOBODY };
+enum compare_kind { COMPARE_DRIVER, COMPARE_NOBODY, COMPARE_BRIDGE, COMPARE_TC, COMPARE_XDP };
 
 /* One latency point of one round. */
 struct compare_latency {
@@ -71,6 +72,7 @@ struct compare_row {
     uint32_t n_sets;
     const char *sets[COMPARE_SETS];
     uint32_t copies;
+    int program, link; /* of a reference that is a BPF program, while it forwards; else -1 */
     char mode[340];
     char reason[sizeof((struct mr_error *)0)->text]; /* why it cannot run, or why it ended; empty = it ran */
     struct compare_round round[MR_ROUNDS_MAX];
@@ -100,6 +102,10 @@ int compare_rows(struct compare *c, struct mr_error *err);
 /* compare_row_measure: all of a row in round c->rounds. A row that fails gets its reason; -errno only where the lab itself
  * does not work any more. */
 int compare_row_measure(struct compare *c, struct compare_row *row, struct mr_error *err);
+
+/* compare_reference_start, _stop: have the kernel forward by itself, as the row says; for a driver's row nothing. */
+int compare_reference_start(const struct compare *c, struct compare_row *row, struct mr_error *err);
+int compare_reference_stop(const struct compare *c, struct compare_row *row, struct mr_error *err);
 
 /* What is offered once, and what came of it. */
 struct compare_offer {

@@ -169,9 +169,9 @@ static void put_rates(const struct compare *c, const struct compare_row *row, js
 
 static json_t *row_json(const struct compare *c, const struct compare_row *row, const struct compare_row *above)
 {
-    bool ran = row->reason[0] == 0 && row->frames > 0;
+    bool ran = row->reason[0] == 0 && MEDIAN(flat_mpps) > 0;
     json_t *j = json_object();
-    json_object_set_new(j, "driver", json_string(row->name));
+    json_object_set_new(j, row->kind == COMPARE_DRIVER ? "driver" : "name", json_string(row->name));
     json_object_set_new(j, "feed", json_string("skb"));
     json_object_set_new(j, "mode", row->mode[0] != 0 ? json_string(row->mode) : json_null());
     json_object_set_new(j, "reason", row->reason[0] != 0 ? json_string(row->reason) : json_null());
@@ -200,6 +200,18 @@ static json_t *drivers_json(const struct compare *c)
         if (row->kind == COMPARE_DRIVER) {
             json_array_append_new(list, row_json(c, row, above));
             above = row->frames > 0 ? row : above;
+        }
+    }
+    return list;
+}
+
+static json_t *reference_json(const struct compare *c)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < c->n_rows; i++) {
+        const struct compare_row *row = &c->rows[i];
+        if (row->kind != COMPARE_DRIVER && row->kind != COMPARE_NOBODY) {
+            json_array_append_new(list, row_json(c, row, NULL));
         }
     }
     return list;
@@ -240,7 +252,7 @@ json_t *compare_json(struct compare *c, int argc, char **argv)
     json_object_set_new(doc, "method", method_json(c));
     json_object_set_new(doc, "source", source_json(c));
     json_object_set_new(doc, "drivers", drivers_json(c));
-    json_object_set_new(doc, "reference", json_array());
+    json_object_set_new(doc, "reference", reference_json(c));
     json_object_set_new(doc, "tcp", json_array());
     return doc;
 }

@@ -29,6 +29,12 @@ static void cell(FILE *out, int width, const char *format, const json_t *value, 
     fprintf(out, "%*s", width, figure);
 }
 
+static const char *name_of(const json_t *row)
+{
+    const char *driver = text(row, "driver");
+    return driver[0] != 0 ? driver : text(row, "name");
+}
+
 static void print_latency(FILE *out, const json_t *row, bool with_p99_9)
 {
     static const char *const shares[COMPARE_SHARES] = {"10", "50", "90"};
@@ -49,7 +55,7 @@ static void print_row(FILE *out, const json_t *row, bool with_p99_9)
     if (json_is_object(flat)) {
         snprintf(interval, sizeof interval, "[%.3f .. %.3f]", number(flat, "low"), number(flat, "high"));
     }
-    fprintf(out, "%-14s", text(row, "driver"));
+    fprintf(out, "%-14s", name_of(row));
     cell(out, 9, "%.3f", json_object_get(row, "mpps_no_loss"), 1, json_is_true(json_object_get(row, "source_limited")) ? "+" : "");
     cell(out, 9, "%.3f", json_object_get(row, "mpps_flat_out"), 1, json_integer_value(json_object_get(row, "disturbed_rounds")) != 0 ? "!" : "");
     fprintf(out, " %-18s", interval);
@@ -91,13 +97,14 @@ static void print_losses(FILE *out, const json_t *row)
 static void print_row_words(FILE *out, const json_t *row, bool colour)
 {
     int disturbed = (int)number(row, "disturbed_rounds");
-    fprintf(out, "%s%s%s\n", colour ? BOLD : "", text(row, "driver"), colour ? PLAIN : "");
+    fprintf(out, "%s%s%s\n", colour ? BOLD : "", name_of(row), colour ? PLAIN : "");
     if (!ran(row)) {
         fprintf(out, "  %snot run%s  %s\n", colour ? RED : "", colour ? PLAIN : "", text(row, "reason"));
         return;
     }
-    fprintf(out, "  mode     %s\n", text(row, "mode"));
-    fprintf(out, "  why      %s\n", text(row, "why"));
+    if (json_is_string(json_object_get(row, "why"))) {
+        fprintf(out, "  mode     %s\n  why      %s\n", text(row, "mode"), text(row, "why"));
+    }
     print_losses(out, row);
     if (json_is_true(json_object_get(row, "source_limited"))) {
         fprintf(out, "  source   at its limit: it could not offer what was asked, so that the rate without loss is at least this\n");
@@ -119,19 +126,55 @@ static void print_method(FILE *out, const json_t *doc)
     fputs(json_is_true(json_object_get(s, "shares_cpu_with_pipeline")) ? ", on the pipeline's own CPU\n\n" : "\n\n", out);
 }
 
+static double rate(const json_t *row)
+{
+    return json_number_value(json_object_get(row, "mpps_flat_out"));
+}
+
+/* Above ours where they win, below where they do not. */
+static void print_references(FILE *out, const json_t *doc, bool with_p99_9, double from, double below)
+{
+    size_t i;
+    const json_t *row;
+    json_array_foreach(json_object_get(doc, "reference"), i, row) {
+        if (ran(row) && rate(row) >= from && rate(row) < below) {
+            print_row(out, row, with_p99_9);
+        }
+    }
+}
+
+static double best_rate(const json_t *doc)
+{
+    size_t i;
+    const json_t *row;
+    double best = 0;
+    json_array_foreach(json_object_get(doc, "drivers"), i, row) {
+        best = rate(row) > best ? rate(row) : best;
+    }
+    return best;
+}
+
 void compare_print(const json_t *doc, FILE *out, bool colour)
 {
     size_t i;
     json_t *row;
     bool with_p99_9 = json_is_false(json_object_get(json_object_get(doc, "method"), "quick"));
+    double best = best_rate(doc);
     print_method(out, doc);
     print_head(out, with_p99_9, colour);
+    print_references(out, doc, with_p99_9, best, 1e9);
     json_array_foreach(json_object_get(doc, "drivers"), i, row) {
         if (ran(row)) {
             print_row(out, row, with_p99_9);
         }
     }
+    print_references(out, doc, with_p99_9, 0, best);
     fputc('\n', out);
+    json_array_foreach(json_object_get(doc, "reference"), i, row) {
+        if (!ran(row) || json_integer_value(json_object_get(row, "disturbed_rounds")) != 0) {
+            print_row_words(out, row, colour);
+        }
+    }
     json_array_foreach(json_object_get(doc, "drivers"), i, row) {
         print_row_words(out, row, colour);
     }

@@ -252,12 +252,14 @@ int compare_row_measure(struct compare *c, struct compare_row *row, struct mr_er
     struct compare_round *r = &row->round[c->rounds];
     struct mr_error why = {0};
     struct lab_wire wire;
-    int result = flat_out(c, row, r, &why);
+    int result = compare_reference_start(c, row, &why);
+    result = result < 0 ? result : flat_out(c, row, r, &why);
     if (result == 0 && row->kind != COMPARE_NOBODY) {
         result = below_loss(c, row, r, &why);
     }
     if (result < 0) {
         snprintf(row->reason, sizeof row->reason, "%s", why.text);
     }
-    return lab_wire_read(&c->net, &wire, err); // the lab is as it was
+    result = compare_reference_stop(c, row, err);
+    return result < 0 ? result : lab_wire_read(&c->net, &wire, err); // the lab is as it was
 }

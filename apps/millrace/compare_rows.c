@@ -13,6 +13,7 @@ static struct compare_row *add(struct compare *c, const char *name, enum compare
     struct compare_row *row = &c->rows[c->n_rows++];
     row->kind = kind;
     row->drops = json_object();
+    row->program = row->link = -1;
     snprintf(row->name, sizeof row->name, "%s", name);
     return row;
 }
@@ -86,6 +87,9 @@ int compare_rows(struct compare *c, struct mr_error *err)
         return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "compare: no memory for its rows; free some");
     }
     add(c, "source alone", COMPARE_NOBODY);
+    add(c, "kernel bridge", COMPARE_BRIDGE);
+    add(c, "tc redirect", COMPARE_TC);
+    add(c, "XDP redirect", COMPARE_XDP);
     for (uint32_t i = 0; c->n_rows < COMPARE_ROWS_MAX && (entry = mr_driver_at(i)) != NULL; i++) {
         if (wanted(c->options.drivers, entry->name)) {
             struct compare_row *row = add(c, entry->name, COMPARE_DRIVER);

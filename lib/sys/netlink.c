@@ -153,6 +153,41 @@ int mr_link_veth(const char *name, const char *peer, int peer_ns_fd, uint32_t qu
     return change(&r, what, err);
 }
 
+int mr_link_bridge(const char *name, struct mr_error *err)
+{
+    char what[64];
+    struct mr_rtnl_request r = link_request(RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, NULL);
+    int rc = check_name(name, err);
+    if (rc < 0) {
+        return rc;
+    }
+    mr_rtnl_text(&r, IFLA_IFNAME, name);
+    struct rtattr *linkinfo = mr_rtnl_open(&r, IFLA_LINKINFO);
+    mr_rtnl_text(&r, IFLA_INFO_KIND, "bridge");
+    mr_rtnl_close(&r, linkinfo);
+    snprintf(what, sizeof what, "make bridge %s", name);
+    return change(&r, what, err);
+}
+
+int mr_link_master(const char *name, const char *master, struct mr_error *err)
+{
+    char what[64];
+    struct mr_link bridge;
+    struct mr_rtnl_request r = link_request(RTM_NEWLINK, NLM_F_ACK, NULL);
+    int rc = check_name(name, err);
+    if (rc < 0) {
+        return rc;
+    }
+    snprintf(what, sizeof what, "make %s a port of %s", name, master);
+    rc = mr_link_find(master, &bridge);
+    if (rc < 0) {
+        return mr_error_set(err, MR_FAULT_MACHINE, rc, "cannot %s: %s", what, strerror(-rc));
+    }
+    mr_rtnl_text(&r, IFLA_IFNAME, name);
+    mr_rtnl_u32(&r, IFLA_MASTER, (uint32_t)bridge.index);
+    return change(&r, what, err);
+}
+
 int mr_link_up(const char *name, struct mr_error *err)
 {
     char what[64];

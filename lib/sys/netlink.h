@@ -36,6 +36,9 @@ const char *mr_link_names(char *text, size_t bytes);
 
 /* mr_link_veth: make a pair; the peer is made in the namespace peer_ns_fd (-1 = the same). queues: of each end. */
 int mr_link_veth(const char *name, const char *peer, int peer_ns_fd, uint32_t queues, struct mr_error *err);
+/* mr_link_bridge: make one, without ports. mr_link_master: a device becomes a port of it. */
+int mr_link_bridge(const char *name, struct mr_error *err);
+int mr_link_master(const char *name, const char *master, struct mr_error *err);
 int mr_link_up(const char *name, struct mr_error *err);
 int mr_link_mtu(const char *name, uint32_t mtu, struct mr_error *err);
 int mr_link_move(const char *name, int ns_fd, struct mr_error *err); /* to another namespace, where it is down at first */
