@@ -100,9 +100,9 @@ static int driver(const char **out, const char *option, const char *text, struct
 {
     const struct mr_driver *d = mr_driver_find(text);
     *out = text;
-    return d != NULL && d->caps.needs_device
+    return d != NULL && d->caps.needs_device && !d->caps.makes_device
                ? 0
-               : wrong(option, text, "a driver that is built in and opens a device (see: millrace drivers)", err);
+               : wrong(option, text, "a driver that is built in and opens a device that is there, as the lab's are (see: millrace drivers)", err);
 }
 
 /* ---- traffic ---- */

@@ -29,6 +29,7 @@ enum mr_offload { MR_OFFLOAD_NONE, MR_OFFLOAD_CHECKSUM, MR_OFFLOAD_SUPER };
 enum mr_when_full { MR_FULL_DEFAULT, MR_FULL_WAIT, MR_FULL_DROP }; /* default: wait with one output, drop with several */
 enum mr_content { MR_CONTENT_FULL, MR_CONTENT_DESCRIPTORS };
 enum mr_uring_receive { MR_RECEIVE_AUX, MR_RECEIVE_PLAIN };
+enum mr_by { MR_BY_URING, MR_BY_CALLS }; /* uring | calls */
 enum mr_pcap_format { MR_PCAP_AUTO, MR_PCAP_US, MR_PCAP_NS, MR_PCAP_NG }; /* auto | pcap | pcap-ns | pcapng */
 enum mr_replay { MR_REPLAY_FLAT_OUT, MR_REPLAY_RECORDED };
 enum mr_cut { MR_CUT_SEND, MR_CUT_DROP };
@@ -50,7 +51,10 @@ struct mr_port_config {
     uint32_t queues; /* receiving and sending queues, 1 … 16 */
     bool reopen;     /* a device that went away is opened again when it comes back */
     enum mr_require require; /* of the device at the start: to be there, or up with a carrier */
-    /* uring */
+    /* tap */
+    enum mr_by by;   /* io_uring, or read and write */
+    uint32_t mtu;    /* of the device that is made; default 1500 */
+    /* uring, and what other drivers have of it */
     enum mr_offload offload;
     enum mr_uring_receive receive; /* aux: RECVMSG with aux data, keeps VLAN tags; plain: RECV, loses them, cheaper */
     uint32_t buffers;              /* posted receive buffers per queue, power of two; default 1024 */

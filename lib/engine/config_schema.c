@@ -10,6 +10,7 @@ static const char *const huge_words[] = {"auto", "required", "off", NULL};
 static const char *const offload_words[] = {"none", "checksum", "super", NULL};
 static const char *const full_words[] = {"auto", "wait", "drop", NULL};
 static const char *const content_words[] = {"full", "descriptors", NULL};
+static const char *const by_words[] = {"uring", "calls", NULL};
 static const char *const receive_words[] = {"aux", "plain", NULL};
 static const char *const format_words[] = {"auto", "pcap", "pcap-ns", "pcapng", NULL};
 static const char *const replay_words[] = {"flat-out", "recorded", NULL};
@@ -63,10 +64,12 @@ static const struct mr_key table[] = {
     {.name = "reopen", D(reopen), FLAG("no")},
     {.name = "require", D(require), WORD("device", require_words)},
 
-    {.name = "offload", U(offload), WORD("none", offload_words)},
+    {.name = "by", P(by), .driver = "tap", WORD("uring", by_words)},
+    {.name = "mtu", P(mtu), .driver = "tap", NUMBER("1500", 68, 65521)},
+    {.name = "offload", P(offload), .driver = "tap uring", WORD("none", offload_words)},
     {.name = "receive", U(receive), WORD("aux", receive_words)},
-    {.name = "buffers", P(buffers), .driver = "dpdk uring", NUMBER("1024", 8, 32768)},
-    {.name = "big_buffers", U(big_buffers), NUMBER(NULL, 2, 4096)}, // with offload: super 64, else 0
+    {.name = "buffers", P(buffers), .driver = "dpdk tap uring", NUMBER("1024", 8, 32768)},
+    {.name = "big_buffers", P(big_buffers), .driver = "tap uring", NUMBER(NULL, 2, 4096)}, // with offload: super 64, else 0
     {.name = "socket_bytes", U(socket_bytes), BYTES("4MiB", 64u << 10, 1u << 30)},
 
     {.name = "source", S(source), FLAG(NULL)}, // yes for a port in a `from`

@@ -150,7 +150,11 @@ static void tend_gone(struct mr_engine *e, uint32_t p)
         return;
     }
     if (!l->view.back && e->links->now_ns >= l->next_try_ns) {
-        ask(e, p);
+        if (port->driver->caps.makes_device) {
+            l->view.back = true; // by reopening it
+        } else {
+            ask(e, p);
+        }
         l->next_try_ns = e->links->now_ns + TRY_NS;
     }
     if (l->view.back) {

@@ -151,7 +151,7 @@ int mr_plan_devices(struct mr_plan *p, struct mr_error *err)
         p->ports[i].node = -1;
         p->ports[i].rx_copies = driver->caps.rx_copies;
         p->ports[i].tx_copies = driver->caps.tx_copies;
-        rc = driver->caps.needs_device && !driver->caps.own_names ? look_at(p, i, err) : 0;
+        rc = driver->caps.needs_device && !driver->caps.own_names && !driver->caps.makes_device ? look_at(p, i, err) : 0;
     }
     return rc;
 }

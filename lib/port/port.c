@@ -20,6 +20,13 @@ extern const struct mr_driver mr_driver_uring;
 #define URING NULL
 #endif
 
+#if MR_HAVE_URING
+extern const struct mr_driver mr_driver_tap;
+#define TAP &mr_driver_tap
+#else
+#define TAP NULL
+#endif
+
 #if MR_HAVE_PCAP
 extern const struct mr_driver mr_driver_pcap;
 #define PCAP &mr_driver_pcap
@@ -31,6 +38,7 @@ static const struct mr_driver_entry table[] = {
     {"dpdk", DPDK, "not built in: needs DPDK 22.11 or newer (libdpdk-dev) and -Ddpdk=enabled"},
     {"memory", &mr_driver_memory, NULL},
     {"pcap", PCAP, "not built in: needs libpcap and -Dpcap=enabled"},
+    {"tap", TAP, "not built in: needs liburing 2.3 or newer and -During=enabled"},
     {"uring", URING, "not built in: needs liburing 2.3 or newer and -During=enabled"},
 };
 

@@ -208,6 +208,8 @@ struct mr_caps {
     uint32_t rx_copies, tx_copies; /* the number itself */
     const char *syscalls;          /* per burst, for people */
     bool needs_device;             /* an interface */
+    bool makes_device;             /* opening a port makes its interface, closing removes it; so does reopening: its return
+                                      is not waited for */
     bool own_names;                /* its devices are named in a way of its own: plan looks for no interface of that name */
     bool completes_at_return;      /* a send is complete when tx_burst returns: the stage takes the chunks itself */
     bool takes_home;               /* sends chunks home itself, on the sending core, some before tx_burst returns: reclaim

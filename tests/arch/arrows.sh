@@ -20,6 +20,7 @@ lib/core/*                 CORE ISO
 lib/traffic/*              CORE lib/traffic/* ISO
 lib/sys/*                  millrace/atomic.h millrace/error.h millrace/config.h lib/sys/* ISO OS numa.h numaif.h
 lib/port/uring*            CORE millrace/config.h lib/port/* lib/sys/* lib/traffic/* ISO OS jansson.h liburing.h
+lib/port/tap*              CORE millrace/config.h lib/port/* lib/sys/* lib/traffic/* ISO OS jansson.h liburing.h
 lib/port/pcap*             CORE millrace/config.h lib/port/* lib/sys/* lib/traffic/* ISO OS jansson.h pcap.h pcap/*
 lib/port/xdp*              CORE millrace/config.h lib/port/* lib/sys/* lib/traffic/* ISO OS jansson.h xdp/* bpf/*
 lib/port/dpdk*             CORE millrace/config.h lib/port/* lib/sys/* lib/traffic/* ISO OS jansson.h rte_*
