@@ -7,10 +7,9 @@
  * sink, and testpmd copies (copy=1). Both run on the second CPU, control on the first. testpmd is one process that is
  * told start and stop; its few hundred microseconds of starting count as ours would, in its favour.
  */
-#include "perf/harness.h"
+#include "perf/bench_testpmd.h"
 
 #include "lib/sys/clock.h"
-#include "lib/sys/topology.h"
 
 #include <millrace/engine.h>
 #include <millrace/report.h>
@@ -18,12 +17,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
-enum { WINDOW_MS = 120, QUICK_MS = 60 };
 
 struct ours {
     const char *layout;  /* run-to-completion: on the second CPU; pipeline: on both */
@@ -32,30 +25,6 @@ struct ours {
     bool latency;
     bool ticks; /* the value is ticks per frame, not Mframes/s */
 };
-
-struct testpmd {
-    pid_t pid;
-    int in, out; /* its stdin and stdout */
-    bool copy, huge;
-};
-
-static uint32_t window_ms(const struct bench *b)
-{
-    return b->quick ? QUICK_MS : WINDOW_MS;
-}
-
-static void nap_ms(uint32_t ms)
-{
-    struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
-    nanosleep(&t, NULL);
-}
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 /* ---- ours ---- */
 
@@ -87,7 +56,7 @@ static double ours_run(struct bench *b, void *arg)
 {
     struct mr_error err = {0};
     struct mr_engine *e = NULL;
-    struct mr_run_options options = {.for_ns = window_ms(b) * 1000000ull};
+    struct mr_run_options options = {.for_ns = bench_window_ms(b) * 1000000ull};
     const struct ours *o = arg;
     struct mr_config *cfg = config_of(b, o, &err);
     double mpps = -1;
@@ -105,112 +74,6 @@ static double ours_run(struct bench *b, void *arg)
     mr_config_destroy(cfg);
     bench_pin(b);
     return mpps > 0 && o->ticks ? mr_clock_get()->ticks_per_ns * 1e3 / mpps : mpps;
-}
-
-/* ---- testpmd ---- */
-
-static bool read_until(int fd, const char *word, char *text, size_t bytes)
-{
-    size_t n = 0;
-    while (n + 1 < bytes) {
-        ssize_t k = read(fd, text + n, bytes - n - 1);
-        if (k <= 0) {
-            return false;
-        }
-        n += (size_t)k;
-        text[n] = 0;
-        if (strstr(text, word) != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* By line, or its words would stay in its buffer while it waits for ours. */
-static void become_testpmd(const struct bench *b, const struct testpmd *t, const int *to, const int *from)
-{
-    char cores[32], null0[48], null1[48], prefix[48];
-    snprintf(cores, sizeof cores, "%d,%d", b->cpu[0], b->cpu[1]);
-    snprintf(prefix, sizeof prefix, "--file-prefix=mrbench%d", (int)getpid());
-    snprintf(null0, sizeof null0, "--vdev=net_null0,copy=%d", t->copy);
-    snprintf(null1, sizeof null1, "--vdev=net_null1,copy=%d", t->copy);
-    prctl(PR_SET_PDEATHSIG, SIGKILL); // it would forward for ever
-    dup2(to[0], 0);
-    dup2(from[1], 1);
-    dup2(from[1], 2);
-    for (int fd = 3; fd < 64; fd++) {
-        close(fd);
-    }
-    execlp("stdbuf", "stdbuf", "-oL", "dpdk-testpmd", "-l", cores, "--no-pci", t->huge ? "--in-memory" : "--no-huge",
-           "-m", "128", "--no-telemetry", prefix, null0, null1, "--", "-i", "--forward-mode=io", "--no-flush-rx",
-           "--burst=32", "--nb-cores=1", "--total-num-mbufs=8192", (char *)NULL);
-    _exit(127);
-}
-
-static void testpmd_close(struct testpmd *t)
-{
-    if (t->pid > 0) {
-        if (write(t->in, "quit\n", 5) != 5) {
-            kill(t->pid, SIGTERM);
-        }
-        waitpid(t->pid, NULL, 0);
-    }
-}
-
-/* What did not come up leaves no pid behind: then it has no cell, instead of one that can only be BAD. */
-static bool testpmd_open(struct bench *b, struct testpmd *t, bool copy)
-{
-    int to[2], from[2];
-    char text[65536];
-    struct mr_host host;
-    mr_host_read(&host);
-    t->copy = copy;
-    t->huge = host.huge_2m_free >= 64; // its 128 MiB; else plain pages, as ours then has, too
-    if (b->cpu[1] < 0 || pipe(to) < 0 || pipe(from) < 0) {
-        return false;
-    }
-    t->pid = fork();
-    if (t->pid == 0) {
-        bench_float(b);
-        become_testpmd(b, t, to, from);
-    }
-    close(to[0]);
-    close(from[1]);
-    t->in = to[1];
-    t->out = from[0];
-    bool up = t->pid > 0 && read_until(t->out, "testpmd> ", text, sizeof text);
-    if (!up) {
-        testpmd_close(t);
-        t->pid = 0;
-    }
-    return up;
-}
-
-/* Say a line and wait for a word of the answer. Not for the prompt: it comes when it likes, also late from the line
- * before. */
-static bool tell(struct testpmd *t, const char *line, const char *word, char *text, size_t bytes)
-{
-    size_t n = strlen(line);
-    return write(t->in, line, n) == (ssize_t)n && read_until(t->out, word, text, bytes);
-}
-
-/* Million frames a second, both directions together, as the forwarding core moves them. */
-static double testpmd_run(struct bench *b, void *arg)
-{
-    struct testpmd *t = arg;
-    char text[65536];
-    if (!tell(t, "start\n", "nb forwarding ports=", text, sizeof text)) {
-        return -1;
-    }
-    double from = now_s();
-    nap_ms(window_ms(b));
-    double seconds = now_s() - from;
-    if (!tell(t, "stop\n", "\nDone.", text, sizeof text)) {
-        return -1;
-    }
-    const char *all = strstr(text, "Accumulated forward statistics");
-    const char *tx = all == NULL ? NULL : strstr(all, "TX-packets:");
-    return tx == NULL ? -1 : strtod(tx + strlen("TX-packets:"), NULL) / seconds / 1e6;
 }
 
 /* ---- cases ---- */
@@ -232,7 +95,7 @@ static void add_against(struct bench *b, struct ours *o, uint32_t n, const char 
         struct bench_case *c = bench_add(b, false, "Mframes/s", BENCH_HIGHER, "%s, burst %u", what, o[i].burst);
         bench_cell(c, "ours", ours_run, &o[i]);
         if (peer->pid > 0) {
-            bench_cell(c, name, testpmd_run, peer);
+            bench_cell(c, name, testpmd_mpps, peer);
         }
     }
 }

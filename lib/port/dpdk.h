@@ -119,7 +119,7 @@ static inline struct rte_mbuf *mr_dpdk_mbuf(unsigned char *base, uint32_t chunk)
 }
 
 /* dpdk_eal.c. mr_dpdk_eal: starts EAL, or finds it running. mr_dpdk_plug: the port's device, by its name; p->id and
- * p->name filled. mr_dpdk_said: what EAL or a PMD logged last, one line, "" = nothing. cfg may be NULL: for a probe. */
+ * p->name filled. mr_dpdk_said: the cause among what EAL or a PMD logged since mr_dpdk_hush, one line, "" = none. cfg may be NULL: for a probe. */
 int mr_dpdk_eal(const struct mr_config *cfg, struct mr_error *err);
 int mr_dpdk_plug(struct mr_dpdk_port *p, struct mr_error *err);
 void mr_dpdk_unplug(struct mr_dpdk_port *p);

@@ -56,7 +56,20 @@ void mr_dpdk_hush(void)
     said.text[0] = 0;
 }
 
-/* The last line that is a cause: FATAL ones repeat what was said before, and are repeated themselves. */
+/* What tells of no cause, or repeats one. */
+static bool is_noise(const char *text)
+{
+    static const char *const noise[] = {"Detected ", "Selected IOVA", "Physical addresses", "Probe PCI", "VFIO support", "FATAL", "Multi-process socket",
+                                        "Invalid 'command", "Driver cannot attach", "Failed to attach", "Usage", "EAL ", " "};
+    for (size_t i = 0; i < sizeof noise / sizeof *noise; i++) {
+        if (strncmp(text, noise[i], strlen(noise[i])) == 0) {
+            return true;
+        }
+    }
+    return text[0] == 0;
+}
+
+/* The first line that is a cause: what follows is what came of it. */
 const char *mr_dpdk_said(void)
 {
     static char line[200];
@@ -65,12 +78,10 @@ const char *mr_dpdk_said(void)
     char *word;
     line[0] = 0;
     memcpy(copy, said.text, sizeof copy);
-    while ((word = strsep(&rest, "\n")) != NULL) {
+    while (line[0] == 0 && (word = strsep(&rest, "\n")) != NULL) {
         const char *colon = strstr(word, "(): ");
         const char *text = colon != NULL ? colon + 4 : strncmp(word, "EAL: ", 5) == 0 ? word + 5 : word;
-        bool usage = text[0] == ' ' || strncmp(text, "Usage", 5) == 0 || strncmp(text, "EAL ", 4) == 0;
-        if (text[0] != 0 && !usage && strstr(text, "FATAL") == NULL && strncmp(text, "Invalid 'command", 16) != 0 &&
-            strncmp(text, "Failed to attach", 16) != 0) {
+        if (!is_noise(text)) {
             snprintf(line, sizeof line, "%s", text);
         }
     }
@@ -251,15 +262,15 @@ static int init_quietly(struct words *w)
     return rc;
 }
 
-static const char *remedy(const struct words *w)
+static const char *remedy(const char *cause, bool has_own)
 {
-    if (strstr(said.text, "hugepage") != NULL || strstr(said.text, "Cannot init memory") != NULL) {
+    if (strstr(cause, "hugepage") != NULL || strstr(cause, "memory") != NULL) {
         return "; reserve huge pages (sysctl -w vm.nr_hugepages=64), or memory.huge_pages: off";
     }
-    if (strstr(said.text, "primary process") != NULL || strstr(said.text, "create lock") != NULL) {
+    if (strstr(cause, "primary process") != NULL) {
         return "; another process uses this --file-prefix: choose one of your own, or leave it away";
     }
-    return w->n > 12 || strstr(said.text, "command line") != NULL ? "; look at engine.eal" : "";
+    return has_own ? "; look at engine.eal" : "";
 }
 
 int mr_dpdk_eal(const struct mr_config *cfg, struct mr_error *err)
@@ -279,13 +290,14 @@ int mr_dpdk_eal(const struct mr_config *cfg, struct mr_error *err)
     }
     int rc = said.file == NULL ? open_log() : 0;
     rc = rc < 0 ? rc : init_quietly(&w);
+    rmdir(rte_eal_get_runtime_dir()); // stays where it is in use: then it is not empty
     if (rc < 0 && rte_errno != EALREADY) { // a program that started it before us may go on with it
         const char *cause = mr_dpdk_said();
         state = FAILED;
         snprintf(failure, sizeof failure, "%s", cause[0] != 0 ? cause : rte_strerror(rte_errno));
-        return mr_error_set(err, MR_FAULT_MACHINE, ENODEV, "driver dpdk: EAL does not start: %s%s", failure, remedy(&w));
+        return mr_error_set(err, MR_FAULT_MACHINE, ENODEV, "driver dpdk: EAL does not start: %s%s", failure,
+                            remedy(failure, cfg != NULL && cfg->eal[0] != 0));
     }
-    rmdir(rte_eal_get_runtime_dir()); // stays where it is in use: then it is not empty
     for (int i = 0; i < w.n; i++) {
         free(w.at[i]);
     }
@@ -320,7 +332,7 @@ static int no_device(const struct mr_dpdk_port *p, bool pci, int rc, struct mr_e
               "net_af_xdp0, net_pcap0, net_tap0, net_memif0, net_ring0, net_null0";
     }
     return mr_error_set(err, MR_FAULT_MACHINE, rc, "port %s: DPDK does not open \"%s\": %s%s", p->port->config->name,
-                        p->port->config->device, cause[0] != 0 ? cause : strerror(abs(rc)), fix);
+                        p->port->config->device, cause[0] != 0 ? cause : "its driver refuses the name or an argument", fix);
 }
 
 int mr_dpdk_plug(struct mr_dpdk_port *p, struct mr_error *err)
