@@ -19,6 +19,7 @@
 
 struct ours {
     bool latency;
+    uint32_t ring; /* engine.ring */
 };
 
 static double ticks(double mpps)
@@ -31,14 +32,14 @@ static struct mr_config *config_of(const struct bench *b, const struct ours *o, 
     char text[512];
     struct mr_config *cfg = NULL;
     int n = snprintf(text, sizeof text,
-                     "engine: { cores: [%d], burst: 32, latency: %s }\n"
+                     "engine: { cores: [%d], burst: 32, latency: %s, ring: %u }\n"
                      "batcher: { cap: 32 }\n"
                      "ports:\n"
                      "  - { name: in, driver: dpdk, device: net_null2 }\n"
                      "  - { name: out, driver: dpdk, device: net_null3 }\n"
                      "paths:\n"
                      "  - { from: in, work: forward, to: out }\n",
-                     b->cpu[1] >= 0 ? b->cpu[1] : b->cpu[0], o->latency ? "yes" : "no");
+                     b->cpu[1] >= 0 ? b->cpu[1] : b->cpu[0], o->latency ? "yes" : "no", o->ring);
     int rc = mr_config_parse(&cfg, text, (size_t)n, "bench", err);
     rc = rc < 0 ? rc : mr_config_check(cfg, err);
     return rc < 0 ? NULL : cfg;
@@ -99,7 +100,7 @@ static const char *bare_path(char *path, size_t bytes)
 
 int main(int argc, char **argv)
 {
-    static struct ours measured = {true}, unmeasured = {false};
+    static struct ours measured = {true, 1024}, unmeasured = {false, 1024}, small = {false, 64};
     static struct testpmd io;
     static char bare[PATH_MAX];
     struct bench b;
@@ -124,6 +125,11 @@ int main(int argc, char **argv)
     }
     c = bench_add(&b, false, "ticks/frame", BENCH_LOWER, "the same, latency off");
     bench_cell(c, "ours", ours_run, &unmeasured);
+    if (peer) {
+        bench_cell(c, "testpmd", testpmd_ticks, &io);
+    }
+    c = bench_add(&b, false, "ticks/frame", BENCH_LOWER, "latency off, rings of 64 frames");
+    bench_cell(c, "ours", ours_run, &small);
     if (peer) {
         bench_cell(c, "testpmd", testpmd_ticks, &io);
     }
