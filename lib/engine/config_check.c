@@ -98,21 +98,32 @@ static int check_driver(const struct mr_check *c, uint32_t i)
     return mr_check_fail(c, path, "no driver \"%s\"; there are: %s", name, driver_names(names, sizeof names));
 }
 
+/* "a b c" as "a, b or c". */
+static const char *one_of(const char *words, char *text, size_t bytes)
+{
+    const char *last = strrchr(words, ' ');
+    size_t used = 0;
+    for (const char *at = words; *at != 0 && used + 5 < bytes; at++) {
+        used += (size_t)(*at == ' ' ? snprintf(text + used, bytes - used, at == last ? " or " : ", ")
+                                    : snprintf(text + used, bytes - used, "%c", *at));
+    }
+    return text;
+}
+
 /* Keys of other drivers are refused where written, and zero where not: nobody after this has to ask whose they are. */
 static int check_foreign(const struct mr_check *c, uint32_t i)
 {
     struct mr_port_config *port = &c->cfg->ports[i];
     const struct mr_key *key;
-    char path[MR_CHECK_PATH];
+    char path[MR_CHECK_PATH], names[128];
     for (uint32_t k = 0; (key = mr_key_at(k)) != NULL; k++) {
         if (mr_key_serves(key, port->driver)) {
             continue;
         }
         mr_check_path(path, "ports", i, key->name);
         if (mr_config_given(c->cfg, path)) {
-            return mr_check_fail(c, path, "belongs to driver %.*s%s%s, this port uses %s; remove it",
-                                 (int)strcspn(key->driver, " "), key->driver, strchr(key->driver, ' ') == NULL ? "" : " or ",
-                                 strchr(key->driver, ' ') == NULL ? "" : strchr(key->driver, ' ') + 1, port->driver);
+            return mr_check_fail(c, path, "belongs to driver %s, this port uses %s; remove it",
+                                 one_of(key->driver, names, sizeof names), port->driver);
         }
         mr_key_clear(key, port);
     }

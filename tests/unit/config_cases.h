@@ -86,7 +86,7 @@ static const struct bad bad_sense[] = {
     {"ports:\n  - { name: in, driver: dpkd }\n" PATH,
      "t.yaml:2: ports[0].driver: ", "no driver \"dpkd\"; there are: "},
     {MEM ", device: eth0" DOWN, "t.yaml:2: ports[0].device: ", "remove \"eth0\""},
-    {MEM ",\n buffers: 64" DOWN, "t.yaml:3: ports[0].buffers: ", "belongs to driver dpdk or uring, this port uses memory"},
+    {MEM ",\n buffers: 64" DOWN, "t.yaml:3: ports[0].buffers: ", " uring, this port uses memory"},
     {IN_OUT "  - { name: more, driver: memory }\n" PATH, "t.yaml:4: ports[2]: ", "no path uses port more"},
     {IN_OUT "paths:\n  - { work: forward, to: out }\n", "t.yaml:5: paths[0].from: ", "none"},
     {IN_OUT "paths:\n  - { from: in, work: forward }\n", "t.yaml:5: paths[0].to: ", "none"},
