@@ -24,6 +24,7 @@ double wire_seconds(void)
 static int usage(void)
 {
     fprintf(stderr, "usage: wire tcp-serve PORT | tcp-send ADDR PORT BYTES | send DEV FRAMES |\n"
+                    "       wire knock NS/DEV NS/DEV |\n"
                     "       wire sizes NS/DEV NS/DEV [TAGS] |\n"
                     "       wire flow NS/DEV NS/DEV FRAMES [KPPS] |\n"
                     "       wire lossy NS/DEV NS/DEV MS [WINDOW [MIN..MAX]] |\n"
@@ -71,6 +72,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(verb, "lossy") == 0 && argc >= 5 && argc <= 7) {
         return frames(argc, argv, true);
+    }
+    if (strcmp(verb, "knock") == 0 && argc == 4) {
+        return wire_knock(argv[2], argv[3]);
     }
     if (strcmp(verb, "flow") == 0 && (argc == 5 || argc == 6)) {
         return flow(argc, argv);

@@ -6,6 +6,8 @@
  *                                      numbered frames from one device to the other, at most WINDOW outstanding, each
  *                                      verified: order in its flow, every byte, the tag; NS is a network namespace as
  *                                      `ip netns` knows it; JSON
+ *   wire knock NS/DEV NS/DEV           a frame every few milliseconds, until one comes through: then the engine between runs.
+ *                                      Waits for the devices too
  *   wire flow NS/DEV NS/DEV FRAMES [KPPS]
  *                                      the same frames, 60 bytes, at a rate or flat out, whatever becomes of them: counted
  *                                      on both sides, and what arrives is verified. SIGUSR1 = a fault begins, SIGUSR2 = it
@@ -53,6 +55,7 @@ void wire_show(int fd);
 int wire_tcp_serve(const char *port);
 int wire_tcp_send(const char *address, const char *port, uint64_t bytes);
 int wire_frames(const struct wire_frames *job);
+int wire_knock(const char *from, const char *to);
 int wire_lossy(const struct wire_frames *job, uint32_t ms);
 int wire_flow(const struct wire_frames *job, uint32_t kpps);
 int wire_sizes(const char *from, const char *to, uint32_t tags);

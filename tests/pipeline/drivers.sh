@@ -1,0 +1,84 @@
+# drivers.sh: engines between any two drivers, for tests to source after net.sh: left receives by one, right sends by the
+# other.
+#
+#     namespace a [a0] ── [left] rx driver → forward → tx driver [right] ── [b0] namespace b
+#
+# A driver that makes its device has tap0 or tap1 in the engine's namespace instead ("mid"), and its kernel's side is that.
+# Drivers enter by `millrace drivers`; only how they write an interface stands here.
+
+# mid_up: the engine's own namespace gets a name too.
+mid_up() {
+    touch /run/netns/mid && mount --bind /proc/self/ns/net /run/netns/mid || fail "cannot name the engine's namespace"
+}
+
+usable_drivers() {
+    "$millrace" drivers --json $dir/drivers >/dev/null
+    i=0
+    while name=$("$jsonget" $dir/drivers drivers.$i.name 2>/dev/null); do
+        if [ "$("$jsonget" $dir/drivers drivers.$i.usable)" = true ] &&
+            [ "$("$jsonget" $dir/drivers drivers.$i.needs_device)" = true ]; then
+            echo "$name"
+        elif [ "$("$jsonget" $dir/drivers drivers.$i.built)" = true ] &&
+            [ "$("$jsonget" $dir/drivers drivers.$i.needs_device)" = true ]; then
+            fail "driver $name cannot be used here: $("$jsonget" $dir/drivers drivers.$i.why_not)" >&2
+        fi
+        i=$((i + 1))
+    done
+}
+
+# device_of DRIVER INTERFACE N: what its key `device` says. wire_end DRIVER END INTERFACE: where its frames come and go.
+device_of() {
+    case $1 in
+    dpdk) echo "net_af_packet$3,iface=$2" ;;
+    tap) echo tap$3 ;;
+    *) echo $2 ;;
+    esac
+}
+
+wire_end() {
+    case $1 in
+    tap) echo mid/tap$3 ;;
+    *) echo $2 ;;
+    esac
+}
+
+# pair_config RX TX [ENGINE_KEYS [PORT_KEYS]]
+pair_config() {
+    cat <<EOF
+engine: { ${3:-cores: [1]} }
+ports:
+  - { name: left, driver: $1, device: "$(device_of $1 left 0)"${4:+, $4} }
+  - { name: right, driver: $2, device: "$(device_of $2 right 1)"${4:+, $4} }
+paths:
+  - { from: [left], work: [forward], to: [right] }
+EOF
+}
+
+# pair_launch RX TX [ENGINE_KEYS [PORT_KEYS]]: returns when frames come through.
+pair_launch() {
+    pair="$1 → $2${3:+, $3}${4:+, $4}"
+    from=$(wire_end $1 a/a0 0) to=$(wire_end $2 b/b0 1)
+    pair_config "$@" >$dir/engine.yaml
+    rm -f $dir/report
+    env --default-signal=INT "$millrace" run -c $dir/engine.yaml --json $dir/report >$dir/out 2>$dir/err &
+    engine=$!
+    "$wire" knock $from $to || fail "$pair: no frame comes through"
+}
+
+# pair_frames FRAMES [WINDOW]
+pair_frames() {
+    "$wire" frames $from $to $1 ${2:-64} 60..1514 >$dir/wire || fail "$pair: $(cat $dir/wire)"
+    [ "$(wire_says received)" = "$1" ] || fail "$pair: $(cat $dir/wire)"
+}
+
+# pair_stop: it drains; all is accounted for.
+pair_stop() {
+    kill -INT $engine
+    wait $engine
+    code=$?
+    [ $code = 0 ] || fail "$pair: exit code $code"
+    for key in totals.unaccounted totals.in_flight chunks.unaccounted; do
+        [ "$(report $key)" = 0 ] || fail "$pair: $key is $(report $key)"
+    done
+    [ "$(report totals.rx_frames)" = "$(report totals.tx_frames)" ] || fail "$pair: dropped $(report totals.drops)"
+}
