@@ -65,10 +65,12 @@ static void begin_episode(struct mr_engine *e, uint32_t p, int event)
 
 static int tell_gone(struct mr_engine *e, uint32_t p, const struct mr_link_view *v)
 {
+    bool can = e->ports[p]->driver->reopen != NULL;
     return tell(e, p, "gone", "%s %s; its port has stopped, all others go on; %s", name_of(e, p),
                 v->moved ? "went to another network namespace" : "was deleted",
                 e->config->ports[p].reopen ? "opened again when it is back (reopen: yes)"
-                                           : "with reopen: yes it would be opened again when it is back");
+                : can                      ? "with reopen: yes it would be opened again when it is back"
+                                           : "its driver cannot open it again");
 }
 
 static int tell_bad(struct mr_engine *e, uint32_t p, const struct mr_link_view *v)

@@ -290,6 +290,7 @@ static void close_port(struct mr_port *port)
     if (p == NULL || (p->arena != NULL && mr_load_acquire(&p->arena->attached) != 0)) {
         return;
     }
+    mr_dpdk_mute(true);
     if (p->is_open) {
         mr_dpdk_stats(port, &p->last);
         if (p->is_ring) {
@@ -302,6 +303,7 @@ static void close_port(struct mr_port *port)
         rte_eth_dev_close(p->id);
         mr_dpdk_unplug(p);
     }
+    mr_dpdk_mute(false);
 }
 
 static void destroy(struct mr_port *port)
@@ -342,11 +344,13 @@ static int open_port(struct mr_port *port, const struct mr_port_setup *setup, st
     port->n_rxq = setup->n_rxq;
     port->n_txq = setup->n_txq;
     p->pairs = setup->n_rxq > setup->n_txq ? setup->n_rxq : setup->n_txq;
+    mr_dpdk_mute(true);
     rc = mr_dpdk_plug(p, err);
     rc = rc < 0 ? rc : check_alone(p, setup, err);
     rc = rc < 0 ? rc : mr_dpdk_arena_get(p, setup, err);
     mr_dpdk_hush();
     rc = rc < 0 ? rc : open_device(p, setup, err);
+    mr_dpdk_mute(false);
     if (rc < 0) {
         destroy(port);
         return rc;

@@ -124,6 +124,7 @@ int mr_dpdk_eal(const struct mr_config *cfg, struct mr_error *err);
 int mr_dpdk_plug(struct mr_dpdk_port *p, struct mr_error *err);
 void mr_dpdk_unplug(struct mr_dpdk_port *p);
 void mr_dpdk_hush(void); /* forget what was logged so far */
+void mr_dpdk_mute(bool mute); /* what is printed goes to the log, until it is called again */
 const char *mr_dpdk_said(void);
 
 /* dpdk_pool.c: control. mr_dpdk_arena_get: the mempool over the setup's arena. */

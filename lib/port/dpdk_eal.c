@@ -59,14 +59,15 @@ void mr_dpdk_hush(void)
 /* What tells of no cause, or repeats one. */
 static bool is_noise(const char *text)
 {
-    static const char *const noise[] = {"Detected ", "Selected IOVA", "Physical addresses", "Probe PCI", "VFIO support", "FATAL", "Multi-process socket",
-                                        "Invalid 'command", "Driver cannot attach", "Failed to attach", "Usage", "EAL ", " "};
+    static const char *const noise[] = {"Detected ", "Selected IOVA", "Physical addresses", "Probe PCI", "VFIO support", "FATAL",
+                                        "Multi-process socket", "Invalid 'command", "Driver cannot attach", "Failed to attach",
+                                        "No free 1048576", "Usage", "EAL ", " "};
     for (size_t i = 0; i < sizeof noise / sizeof *noise; i++) {
         if (strncmp(text, noise[i], strlen(noise[i])) == 0) {
             return true;
         }
     }
-    return text[0] == 0;
+    return text[0] == 0 || strstr(text, "no mounted hugetlbfs") != NULL; // --in-memory needs no mount
 }
 
 /* The first line that is a cause: what follows is what came of it. */
@@ -97,6 +98,21 @@ static int open_log(void)
     }
     setvbuf(said.file, NULL, _IONBF, 0);
     return rte_openlog_stream(said.file);
+}
+
+/* getopt, usage texts and the libraries below PMDs know no log: they print. */
+void mr_dpdk_mute(bool mute)
+{
+    static FILE *out, *errors;
+    if (mute) {
+        fflush(stdout);
+        out = stdout;
+        errors = stderr;
+        stdout = stderr = said.file;
+    } else {
+        stdout = out;
+        stderr = errors;
+    }
 }
 
 /* ---- its words ---- */
@@ -234,13 +250,12 @@ static void make_words(struct words *w, const struct mr_config *cfg)
 
 /* ---- the start ---- */
 
-/* With what it must not change put back afterwards. stdout and stderr: getopt and the usage text know no log. */
+/* With what it must not change put back afterwards. */
 static int init_quietly(struct words *w)
 {
     struct sigaction actions[NSIG];
     sigset_t all, mask;
     cpu_set_t allowed;
-    FILE *out = stdout, *errors = stderr;
     char *argv[WORDS_MAX];
     memcpy(argv, w->at, sizeof argv); // it sorts them
     sched_getaffinity(0, sizeof allowed, &allowed);
@@ -249,11 +264,9 @@ static int init_quietly(struct words *w)
     }
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &mask);
-    fflush(stdout);
-    stdout = stderr = said.file;
+    mr_dpdk_mute(true);
     int rc = rte_eal_init(w->n, argv);
-    stdout = out;
-    stderr = errors;
+    mr_dpdk_mute(false);
     for (int i = 1; i < NSIG; i++) {
         sigaction(i, &actions[i], NULL); // two signals cannot be asked for, nor set
     }

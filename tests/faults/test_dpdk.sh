@@ -1,0 +1,88 @@
+#!/bin/sh
+# What goes wrong around DPDK: devices and words that are none, no huge pages, a second process, a kill -9, and links that go
+# down, lose their peer, and are deleted: told by name, frames counted by name, nothing left behind.
+. "$(dirname "$0")/link.sh"
+lab_up
+left='net_af_packet0,iface=left' right='net_af_packet1,iface=right'
+
+# config: from left to right only, as link tests need it. engine_word: more in engine.
+config() {
+    cat <<END
+engine: { cores: [1]${engine_word:+, eal: "$engine_word"} }
+memory: { huge_pages: ${huge:-auto} }
+ports:
+  - { name: left, driver: dpdk, device: "$left" }
+  - { name: right, driver: dpdk, device: "$right" }
+paths:
+  - { from: [left], work: [forward], to: [right] }
+  - { from: [right], work: [forward], to: [left] }
+END
+}
+
+left_files() { same "files that DPDK left" "$(ls /run/dpdk 2>/dev/null | wc -l)" 0; }
+
+# refused CODE PATTERN: one line, with the exit code.
+refused() {
+    config >$dir/engine.yaml
+    "$millrace" run -c $dir/engine.yaml --for 1s >$dir/out 2>$dir/err
+    same "exit code" $? "$1"
+    same "lines on standard error" "$(wc -l <$dir/err)" 1
+    grep -q "$2" $dir/err && ok "told: $(cat $dir/err)" || fail "not told: $2"
+    left_files
+}
+
+right=net_nonsense0 refused 3 'no PMD installed here takes this name'
+right=net_af_packet1,iface=nope refused 3 'DPDK does not open "net_af_packet1,iface=nope": .*No such device'
+right='net_af_packet0,iface=right' refused 2 "is port left's already"
+engine_word=--nonsense refused 3 "unrecognized option '--nonsense'; look at engine.eal"
+engine_word=-h refused 2 'prints and ends the process'
+engine_word='--in-memory -m 4000000' refused 3 'EAL does not start: .*memory.*huge pages'
+
+# A process with the same prefix: neither shares anything.
+engine_word=--file-prefix=same engine_start none
+engine_word=--file-prefix=same huge=off config >$dir/second.yaml
+sed -i 's/=left/=lo/; s/"net_af_packet1.*"/net_null0/' $dir/second.yaml
+"$millrace" run -c $dir/second.yaml --for 300ms >/dev/null 2>&1
+same "exit code of a second process with the same --file-prefix" $? 0
+"$wire" frames a/a0 b/b0 2000 64 >$dir/wire
+same "exit code of the verifying end" $? 0
+
+kill -KILL $engine
+wait $engine 2>/dev/null
+left_files
+engine_start none
+"$wire" frames a/a0 b/b0 2000 64 >$dir/wire
+same "after a kill -9 and a restart, exit code of the verifying end" $? 0
+
+# A frame that left toward its device before it went down may be the device's loss.
+lossy_start 900
+ip link set right down
+wait_event right down 1000
+sleep 0.2
+ip link set right up
+wait_event right up 1000
+lossy_wait
+above "frames that died while right was down" "$(lost $dir/wire)" 0
+
+lossy_start 900
+nsenter --net=/run/netns/b ip link set b0 down
+wait_event right no-carrier 1000
+sleep 0.2
+nsenter --net=/run/netns/b ip link set b0 up
+wait_event right up 1000
+lossy_wait
+
+lossy_start 600
+ip link del right
+wait_event right gone 1000
+lossy_wait
+engine_stop
+event right down 'ip link set right up'
+event right no-carrier 'no carrier'
+event right gone 'was deleted.*cannot open it again'
+for reason in link_down no_carrier device_gone; do
+    above "frames dropped as $reason" "$(drops $reason)" 0
+done
+same "state in the end" "$(report ports.right.state.now)" gone
+home
+left_files

@@ -1,0 +1,65 @@
+#!/bin/sh
+# DPDK's PMDs between two namespaces: each receives, sends, and meets io_uring on the other side; balances hold all the time.
+. "$(dirname "$0")/net.sh"
+lab_up
+
+# dpdk_start DRIVER DEVICE DRIVER DEVICE [ENGINE [KEYS]]: l2 between the two. Ready when its cores run; AF_XDP has no socket
+# in the list of packet sockets.
+dpdk_start() {
+    cat >$dir/engine.yaml <<END
+engine: { cores: [${5:-1}] }
+memory: { huge_pages: auto }
+ports:
+  - { name: left, driver: $1, device: "$2"${6:-} }
+  - { name: right, driver: $3, device: "$4"${6:-} }
+paths:
+  - { from: [left, right], work: [l2], to: [left, right] }
+END
+    env --default-signal=INT "$millrace" run -c $dir/engine.yaml --json $dir/report --check 50ms >$dir/out 2>$dir/err &
+    engine=$!
+    for try in $(seq 250); do
+        grep -q mr-core /proc/$engine/task/*/comm 2>/dev/null && break
+        kill -0 $engine 2>/dev/null || fail "the engine ended at once"
+        sleep 0.02
+    done
+    sleep 0.1
+}
+
+# dpdk_stop: nothing lost, each balance held, all chunks home, no run-time file.
+dpdk_stop() {
+    engine_stop
+    same "balances that did not hold" "$(report checks.failed)" 0
+    above "balances taken" "$(report checks.made)" 2
+    same "chunks home after close" "$(report chunks.home_after_close)" "$(report chunks.total)"
+    same "files that DPDK left" "$(ls /run/dpdk 2>/dev/null | wc -l)" 0
+}
+
+# both_ways TEXT FRAMES [SIZES]: numbered frames, 64 outstanding, from a to b and from b to a.
+both_ways() {
+    "$wire" frames a/a0 b/b0 "$2" 64 "${3:-60..1514}" >$dir/wire
+    same "$1, a to b: exit code of the verifying end" $? 0
+    "$wire" frames b/b0 a/a0 "$2" 64 "${3:-60..1514}" >$dir/wire
+    same "$1, b to a: exit code of the verifying end" $? 0
+}
+
+dpdk_start dpdk net_af_packet0,iface=left dpdk net_af_packet1,iface=right
+both_ways af_packet 20000
+dpdk_stop
+
+dpdk_start dpdk net_af_packet0,iface=left uring right "1, 1"
+both_ways "af_packet and uring on two threads of a CPU" 20000
+dpdk_stop
+
+dpdk_start dpdk net_af_packet0,iface=left,qpairs=2 dpdk net_af_packet1,iface=right,qpairs=2 "1, 1" ", queues: 2"
+both_ways "two queues on two threads of a CPU" 20000
+dpdk_stop
+
+dpdk_start dpdk net_af_xdp0,iface=left dpdk net_af_xdp1,iface=right
+both_ways af_xdp 20000
+dpdk_stop
+above "chunks that the devices held" $(($(report chunks.by_owner.receiving) + $(report chunks.by_owner.sending))) 2000
+same "bytes on standard error" "$(wc -c <$dir/err)" 0
+
+dpdk_start dpdk net_pcap0,iface=left uring right
+both_ways "pcap and uring" 5000
+dpdk_stop
