@@ -178,6 +178,19 @@ int options_check_json(const char *verb, const char *file, struct mr_error *err)
                                     strerror(code));
 }
 
+static int take_words(struct options *o, int argc, char **argv, struct mr_error *err)
+{
+    size_t used = 0;
+    for (; optind < argc; optind++) {
+        int n = snprintf(o->eal + used, sizeof o->eal - used, "%s%s", used == 0 ? "" : " ", argv[optind]);
+        used += (size_t)n;
+        if (used >= sizeof o->eal) {
+            return fail(argv[0], err, "more than 511 bytes behind --, from", argv[optind], "");
+        }
+    }
+    return 0;
+}
+
 int options_parse(struct options *o, const char *accepted, int argc, char **argv, struct mr_error *err)
 {
     struct option options[KNOWN + 1];
@@ -194,6 +207,9 @@ int options_parse(struct options *o, const char *accepted, int argc, char **argv
         } else {
             result = take(o, argv[0], option, optarg, err);
         }
+    }
+    if (result == 0 && strchr(accepted, 'w') != NULL && strcmp(argv[optind - 1], "--") == 0) {
+        result = take_words(o, argc, argv, err);
     }
     if (result == 0 && optind < argc) {
         result = fail(argv[0], err, "what is", argv[optind], "? Options begin with --");
@@ -212,6 +228,24 @@ int options_parse(struct options *o, const char *accepted, int argc, char **argv
     return result;
 }
 
+/* They follow those of the configuration; nobody else would read them. */
+static int add_words(const char *words, struct mr_config *cfg, struct mr_error *err)
+{
+    bool wanted = false;
+    size_t used = strlen(cfg->eal);
+    for (uint32_t i = 0; i < cfg->n_ports; i++) {
+        wanted |= strcmp(cfg->ports[i].driver, "dpdk") == 0;
+    }
+    if (!wanted) {
+        return mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "words behind -- are DPDK's, and no port has driver: dpdk; remove \"%s\"",
+                            words);
+    }
+    int n = snprintf(cfg->eal + used, sizeof cfg->eal - used, "%s%s", used == 0 ? "" : " ", words);
+    return used + (size_t)n < sizeof cfg->eal
+               ? 0
+               : mr_error_set(err, MR_FAULT_CONFIG, E2BIG, "engine.eal and the words behind -- are longer than 511 bytes together");
+}
+
 int options_config(const struct options *o, struct mr_config **out, struct mr_error *err)
 {
     int result = mr_config_load(out, o->config, err);
@@ -221,6 +255,9 @@ int options_config(const struct options *o, struct mr_config **out, struct mr_er
     }
     for (uint32_t i = 0; result == 0 && i < o->n_sets; i++) {
         result = mr_config_set(*out, o->sets[i], err);
+    }
+    if (result == 0 && o->eal[0] != 0) {
+        result = add_words(o->eal, *out, err);
     }
     return result == 0 ? mr_config_check(*out, err) : result;
 }

@@ -12,7 +12,7 @@
 static const char help[] =
     "millrace run: run a configuration, drain, and account for every frame\n"
     "\n"
-    "  millrace run -c FILE [options]\n"
+    "  millrace run -c FILE [options] [-- words for DPDK's EAL]\n"
     "\n"
     "  -c FILE, --config FILE  the configuration, YAML; - for standard input. Each key: config/reference.yaml\n"
     "  --set KEY=VALUE         change a key, as often as you like: --set engine.layout=pipeline\n"
@@ -169,7 +169,7 @@ int verb_run(int argc, char **argv)
     struct mr_config *config = NULL;
     struct mr_engine *engine = NULL;
     signal(SIGUSR1, SIG_IGN); // before the engine listens for it, and after, it shall not kill
-    int result = options_parse(&o, "cjfsqbte", argc, argv, &err);
+    int result = options_parse(&o, "cjfsqbtew", argc, argv, &err);
     if (result == 0 && o.help) {
         fputs(help, stdout);
         result = finish_output(&err);

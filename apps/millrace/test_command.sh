@@ -36,6 +36,7 @@ gives 2 'value is missing' run -c
 gives 2 'which configuration' plan
 gives 2 'expected a time' run -c "$config" --for never
 gives 2 'what is "more"' drivers more
+gives 2 "words behind -- are DPDK's" run -c "$config" -- -m 64
 gives 2 'unknown option "--for"' plan --for 1s
 gives 2 'unknown option "-x"' run -xc "$config"
 gives 2 'no value belongs to "--quiet"' run -c "$config" --quiet=yes

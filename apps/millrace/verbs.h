@@ -34,11 +34,12 @@ struct options {
     uint32_t trace_frames;    /* --trace N; 0 = none */
     const char *trace_filter; /* --trace-filter EXPR; NULL = all */
     bool quiet, verbose, help;
+    char eal[512];      /* the words behind --: DPDK's */
     bool stdout_taken;  /* frames go there: tables go to stderr */
 };
 
 /* options_parse: accepted: the letters of the verb's options: c(onfig) j(son) f(or) s(et) q(uiet) b (--check)
- * t(race) e (--trace-filter); --help and --verbose
+ * t(race) e (--trace-filter) w(ords for DPDK's EAL, behind --); --help and --verbose
  * are every verb's. 0, or -EINVAL with err filled. */
 int options_parse(struct options *o, const char *accepted, int argc, char **argv, struct mr_error *err);
 

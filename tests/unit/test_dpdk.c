@@ -250,11 +250,26 @@ Test(dpdk, a_partial_checksum_is_completed_once)
 
 /* ---- engines ---- */
 
+static struct mr_balance seen;
+
+static void note_balance(const struct mr_balance *b, void *arg)
+{
+    (void)arg;
+    seen = *b;
+}
+
+static void ask_balance(void *engine)
+{
+    usleep(20000);
+    mr_engine_ask_balance(*(struct mr_engine **)engine);
+}
+
 static void totals_of(const char *text, uint64_t for_ns, struct mr_totals *t, struct mr_chunk_owners *owners)
 {
-    struct mr_run_options options = {.for_ns = for_ns, .check_ns = 20000000};
     struct mr_config *cfg = NULL;
     struct mr_engine *e = NULL;
+    struct mr_run_options options = {.for_ns = for_ns, .check_ns = 20000000, .balance = note_balance, .started = ask_balance,
+                                     .arg = &e};
     int rc = mr_config_parse(&cfg, text, strlen(text), "test.yaml", &error);
     rc = rc < 0 ? rc : mr_config_check(cfg, &error);
     rc = rc < 0 ? rc : mr_engine_create(cfg, &e, &error);
@@ -300,6 +315,18 @@ Test(dpdk, ten_engines_in_one_process_share_its_eal)
         files = i == 0 ? open_files() : files;
     }
     cr_expect_eq(open_files(), files);
+}
+
+/* Chunks in DPDK's cache are nobody else's, and are counted there. */
+Test(dpdk, what_the_cache_keeps_is_an_owner)
+{
+    struct mr_totals t;
+    struct mr_chunk_owners owners;
+    totals_of(PAIR("net_null0", "net_null1"), 100000000, &t, &owners);
+    cr_assert(seen.answered && seen.holds);
+    cr_expect_gt(seen.kept, 0);
+    cr_expect_leq(seen.kept, 384);
+    cr_expect_eq(owners.kept, 0);
 }
 
 Test(dpdk, runts_are_dropped_as_such)
