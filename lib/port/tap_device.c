@@ -19,7 +19,7 @@
 
 #define TUN_FILE "/dev/net/tun"
 
-enum { VLAN_TAG = 4 };
+enum { VLAN_TAG = 4, LOOKS = 50, LOOK_US = 10000 };
 
 static int fail(const struct mr_port *port, struct mr_error *err, int error, const char *what, const char *fix)
 {
@@ -99,12 +99,24 @@ static int set_offload(int fd, enum mr_offload offload)
     return ioctl(fd, TUNSETOFFLOAD, with) == 0 ? 0 : -errno;
 }
 
+/* The device of an engine that was killed may live for some milliseconds more, until the kernel has done with its ring. */
+static int open_first(const char *name, uint32_t flags, uint32_t looks)
+{
+    int fd = open_queue(name, flags | IFF_TUN_EXCL);
+    for (; fd == -EBUSY && looks > 0; looks--) {
+        usleep(LOOK_US);
+        fd = open_queue(name, flags | IFF_TUN_EXCL);
+    }
+    return fd;
+}
+
 static int open_all(struct mr_tun_port *p, uint32_t n, int *fds, const char **what)
 {
     const struct mr_port_config *c = p->port->config;
+    bool again = p->port->ifindex != 0; // then control has others to look after, and asks again
     *what = "cannot be made";
     for (uint32_t i = 0; i < n; i++) {
-        fds[i] = open_queue(c->device, p->flags | (i == 0 ? IFF_TUN_EXCL : 0));
+        fds[i] = i == 0 ? open_first(c->device, p->flags, again ? 0 : LOOKS) : open_queue(c->device, p->flags);
         if (fds[i] < 0) {
             return fds[i];
         }

@@ -17,7 +17,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MAX_BYTES = 65535, PATIENCE_MS = 1000, KNOCK_US = 2000, KNOCKS = 2500, PRIORITY = 5 << 13 };
+enum { MAX_BYTES = 65535, PATIENCE_MS = 1000, KNOCK_US = 2000, KNOCKS = 50, PRIORITY = 5 << 13 };
+
+static const double PATIENCE_S = 10; // of a knock
 
 struct tally {
     uint32_t sent, received, reordered, altered, wrong_tag;
@@ -196,33 +198,35 @@ int wire_frames(const struct wire_frames *job)
     return print(&t, wire_seconds() - start);
 }
 
-/* The device may be there only once the engine runs: its driver makes it. */
-static bool there(const char *where, uint32_t tries)
+static bool there(const char *where)
 {
-    const char *device = wire_enter(where);
-    while (if_nametoindex(device) == 0 && tries-- > 0) {
+    return if_nametoindex(wire_enter(where)) != 0;
+}
+
+/* On sockets of its own: a device that was there may be the one of an engine that has just ended. */
+static bool knock(const char *from, const char *to)
+{
+    unsigned char sent[60] = {2, 0, 0, 0, 2, 1, 2, 0, 0, 0, 1, 0, 0x88, 0xB6}, came[60];
+    int in = wire_open(from), out = wire_open(to);
+    bool through = false;
+    for (int i = 0; i < KNOCKS && !through && send(in, sent, sizeof sent, 0) > 0; i++) {
         usleep(KNOCK_US);
+        while (recv(out, came, sizeof came, MSG_DONTWAIT) > 0) {
+            through |= memcmp(came, sent, sizeof came) == 0;
+        }
     }
-    return if_nametoindex(device) != 0;
+    close(in);
+    close(out);
+    return through;
 }
 
 int wire_knock(const char *from, const char *to)
 {
-    unsigned char knock[60] = {2, 0, 0, 0, 2, 1, 2, 0, 0, 0, 1, 0, 0x88, 0xB6}, frame[60];
-    if (!there(from, KNOCKS) || !there(to, KNOCKS)) {
-        return 1;
-    }
-    int in = wire_open(from), out = wire_open(to);
-    for (int i = 0; i < KNOCKS; i++) {
-        if (send(in, knock, sizeof knock, 0) < 0 && errno != ENETDOWN && errno != ENOBUFS) {
-            wire_die("send");
+    for (double begin = wire_seconds(); wire_seconds() - begin < PATIENCE_S;) {
+        if (there(from) && there(to) && knock(from, to)) {
+            return 0;
         }
         usleep(KNOCK_US);
-        while (recv(out, frame, sizeof frame, MSG_DONTWAIT) > 0) {
-            if (memcmp(frame, knock, sizeof knock) == 0) {
-                return 0;
-            }
-        }
     }
     return 1;
 }
