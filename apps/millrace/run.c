@@ -127,6 +127,15 @@ static int judge_taps(const json_t *report, bool told, struct mr_error *err)
     return 0;
 }
 
+/* Faults are told as they happen, but for --quiet: then at least that there were some, and how it ended. */
+static int own_up(const json_t *report, int exit_code, bool told, struct mr_error *err)
+{
+    return told || exit_code != MR_FAULT_RUN
+               ? exit_code
+               : mr_error_set(err, MR_FAULT_RUN, EIO, "run: not as it should be (%s); which faults: `events` of --json, or without "
+                              "--quiet", json_string_value(json_object_get(report, "ended_by")));
+}
+
 static int run(struct mr_engine *engine, const struct options *o, int argc, char **argv, struct mr_error *err)
 {
     bool live = !o->quiet && isatty(STDERR_FILENO);
@@ -146,6 +155,7 @@ static int run(struct mr_engine *engine, const struct options *o, int argc, char
     int result = present(report, o, mr_report_print, err);
     result = result < 0 ? result : judge(report, err);
     exit_code = result < 0 || exit_code != 0 ? exit_code : judge_taps(report, !o->quiet, err);
+    exit_code = result < 0 ? exit_code : own_up(report, exit_code, !o->quiet || exit_code < 0, err);
     json_decref(report);
     return result < 0 ? result : exit_code;
 }

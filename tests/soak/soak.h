@@ -80,6 +80,7 @@ struct soak_wire {
     uint64_t given_up;         /* numbers below do not count as outstanding any more */
     uint64_t received, runts, missing, backwards, altered, refused, sink_drops;
     uint64_t last_ns;          /* when something came */
+    uint64_t paced_ns;         /* frames are due since then */
     struct soak_counters before, after;
 };
 void soak_wire_devices(const struct soak_engine *e);

@@ -1,5 +1,7 @@
 /* soak_wire.c: numbered frames into src, and what comes out of dst, each verified; at most WINDOW of them outstanding, so
- * that none is lost for want of room. Both sockets are in one thread: what is outstanding is known.
+ * that none is lost for want of room, and no more than RATE a second: what a machine can do at most changes with its
+ * neighbours, so only a rate that was offered can be asked back after a fault. Both sockets are in one thread: what is
+ * outstanding is known.
  */
 #include "tests/soak/soak.h"
 
@@ -25,6 +27,7 @@ enum {
     RUNT_TYPE = 0x88B6,
     RUNT_BYTES = 14,
 };
+#define RATE       150000 /* frames a second */
 #define GIVE_UP_NS 200000000ull /* a full window, and nothing came for so long: it is lost, or comes late and is counted then */
 
 struct head {
@@ -116,7 +119,7 @@ static int open_socket(const char *device, bool receives)
 
 void soak_wire_open(struct soak_wire *w, const struct soak_engine *e, uint64_t seed)
 {
-    *w = (struct soak_wire){.seed = seed, .last_ns = soak_now()};
+    *w = (struct soak_wire){.seed = seed, .last_ns = soak_now(), .paced_ns = soak_now()};
     w->from = open_socket("src", false);
     w->to = open_socket("dst", true);
     for (int i = 0; i < BURST; i++) {
@@ -144,13 +147,26 @@ static uint32_t make(const struct soak_wire *w, uint64_t number, unsigned char *
     return bytes;
 }
 
+/* Frames that are due; what could not be sent in time is not made up for. */
+static uint32_t due(struct soak_wire *w, uint64_t now)
+{
+    uint64_t n = (now - w->paced_ns) * RATE / 1000000000;
+    if (n >= BURST) {
+        w->paced_ns = n >= 4 * BURST ? now : w->paced_ns + UINT64_C(1000000000) * BURST / RATE;
+        return BURST;
+    }
+    return 0;
+}
+
 /* A frame that the device refuses was never on the wire: its number is used again. */
 static void send_some(struct soak_wire *w, uint64_t until)
 {
     uint64_t oldest = w->next > w->given_up ? w->next : w->given_up;
     uint64_t room = w->number - oldest < WINDOW ? WINDOW - (w->number - oldest) : 0;
     uint64_t left = until > w->number ? until - w->number : 0;
-    uint32_t n = room < BURST ? (uint32_t)room : BURST;
+    uint64_t now = soak_now();
+    uint32_t n = room == 0 || left == 0 ? 0 : due(w, now);
+    n = room < n ? (uint32_t)room : n;
     n = left < n ? (uint32_t)left : n;
     for (uint32_t i = 0; i < n; i++) {
         out.pieces[i].iov_len = make(w, w->number + i, out.bytes[i]);
@@ -160,9 +176,9 @@ static void send_some(struct soak_wire *w, uint64_t until)
     if (sent < 0) {
         w->refused++;
         sched_yield();
-    } else if (n == 0 && left != 0 && soak_now() - w->last_ns > GIVE_UP_NS) {
+    } else if (room == 0 && left != 0 && now - w->last_ns > GIVE_UP_NS) {
         w->given_up = w->number;
-        w->last_ns = soak_now();
+        w->last_ns = now;
     }
 }
 
