@@ -6,7 +6,6 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 static struct mr_uring_rxq *rxq_of(const struct mr_port *port, uint32_t i)
 {
@@ -31,14 +30,14 @@ static int not_registered(const struct mr_port *port, int rc, struct mr_error *e
                         strerror(-rc), mr_error_remedy(rc));
 }
 
-static int open_rxq(struct mr_uring_port *p, const struct mr_port_setup *setup, uint32_t i, struct mr_error *err)
+static int open_rxq(struct mr_packet_port *p, const struct mr_port_setup *setup, uint32_t i, struct mr_error *err)
 {
     struct mr_port *port = p->port;
     struct mr_uring_rxq *q = mr_node_alloc(sizeof *q, setup->rx_node[i]);
     if (q == NULL) {
         return no_memory(port, err);
     }
-    q->fd = -1;
+    q->socket.fd = -1;
     q->q.port = port;
     q->q.queue = i;
     q->q.io = setup->rx_io[i];
@@ -47,7 +46,7 @@ static int open_rxq(struct mr_uring_port *p, const struct mr_port_setup *setup, 
     if (mr_uring_rx_init(q, port->config, setup->rx_node[i]) < 0) {
         return no_memory(port, err);
     }
-    int rc = mr_uring_rx_socket(p, q, err);
+    int rc = mr_packet_rx_open(p, &q->socket, NULL, err);
     if (rc < 0) {
         return rc;
     }
@@ -55,14 +54,14 @@ static int open_rxq(struct mr_uring_port *p, const struct mr_port_setup *setup, 
     return rc < 0 ? not_registered(port, rc, err) : 0;
 }
 
-static int open_txq(struct mr_uring_port *p, const struct mr_port_setup *setup, uint32_t i, struct mr_error *err)
+static int open_txq(struct mr_packet_port *p, const struct mr_port_setup *setup, uint32_t i, struct mr_error *err)
 {
     struct mr_port *port = p->port;
     struct mr_uring_txq *q = mr_node_alloc(sizeof *q, setup->tx_node[i]);
     if (q == NULL) {
         return no_memory(port, err);
     }
-    q->fd = -1;
+    q->socket.fd = -1;
     q->q.port = port;
     q->q.queue = i;
     q->q.io = setup->tx_io[i];
@@ -72,7 +71,7 @@ static int open_txq(struct mr_uring_port *p, const struct mr_port_setup *setup, 
     if (q->done == NULL) {
         return no_memory(port, err);
     }
-    int rc = mr_uring_tx_socket(p, q, err);
+    int rc = mr_packet_tx_open(p, &q->socket, err);
     if (rc < 0) {
         return rc;
     }
@@ -80,9 +79,9 @@ static int open_txq(struct mr_uring_port *p, const struct mr_port_setup *setup, 
     return rc < 0 ? not_registered(port, rc, err) : 0;
 }
 
-static int open_queues(struct mr_uring_port *p, const struct mr_port_setup *setup, struct mr_error *err)
+static int open_queues(struct mr_packet_port *p, const struct mr_port_setup *setup, struct mr_error *err)
 {
-    int rc = mr_uring_device(p, err);
+    int rc = mr_packet_device(p, err);
     for (uint32_t i = 0; rc == 0 && i < setup->n_rxq; i++) {
         rc = open_rxq(p, setup, i, err);
     }
@@ -90,50 +89,35 @@ static int open_queues(struct mr_uring_port *p, const struct mr_port_setup *setu
         rc = open_txq(p, setup, i, err);
     }
     for (uint32_t i = 0; rc == 0 && i < setup->n_rxq; i++) {
-        mr_uring_valve_open(rxq_of(p->port, i));
+        mr_packet_valve_open(&rxq_of(p->port, i)->socket);
     }
     return rc;
 }
 
-/* The words of what was obtained; less than asked for is said. */
+/* The words of what was obtained. */
 static void describe(struct mr_port *port)
 {
     const struct mr_port_config *c = port->config;
     bool super = c->offload == MR_OFFLOAD_SUPER;
-    int obtained = port->n_rxq != 0 ? rxq_of(port, 0)->socket_bytes : txq_of(port, 0)->socket_bytes;
-    int used = 0;
     if (port->n_rxq != 0) {
-        used = snprintf(port->mode, sizeof port->mode, "multishot %s, %u buffers%s, promiscuous",
-                        c->receive == MR_RECEIVE_AUX ? "recvmsg + aux" : "recv", super ? c->big_buffers : c->buffers,
-                        super ? " of 68 KiB" : "");
+        snprintf(port->mode, sizeof port->mode, "multishot %s, %u buffers%s, promiscuous",
+                 c->receive == MR_RECEIVE_AUX ? "recvmsg + aux" : "recv", super ? c->big_buffers : c->buffers,
+                 super ? " of 68 KiB" : "");
     }
-    used += snprintf(port->mode + used, sizeof port->mode - (size_t)used, "%soffload %s, socket buffer %d KiB",
-                     used != 0 ? ", " : "", mr_offload_word(c->offload), obtained / 2048);
-    if ((uint64_t)obtained / 2 < c->socket_bytes && used < (int)sizeof port->mode) {
-        snprintf(port->mode + used, sizeof port->mode - (size_t)used, " of %llu asked (net.core.%s)",
-                 (unsigned long long)c->socket_bytes >> 10, port->n_rxq != 0 ? "rmem_max" : "wmem_max");
-    }
+    mr_packet_describe(port, port->n_rxq != 0 ? rxq_of(port, 0)->socket.socket_bytes : txq_of(port, 0)->socket.socket_bytes);
 }
 
 /* ---- closing ---- */
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0) {
-        close(*fd);
-        *fd = -1;
-    }
-}
 
 void mr_uring_close(struct mr_port *port)
 {
     for (uint32_t i = 0; i < MR_QUEUES_MAX; i++) {
         if (port->rxq[i] != NULL) {
-            mr_uring_read_statistics(rxq_of(port, i));
-            close_fd(&rxq_of(port, i)->fd);
+            mr_packet_read_statistics(&rxq_of(port, i)->socket);
+            mr_packet_close(&rxq_of(port, i)->socket.fd);
         }
         if (port->txq[i] != NULL) {
-            close_fd(&txq_of(port, i)->fd);
+            mr_packet_close(&txq_of(port, i)->socket.fd);
         }
     }
 }
@@ -159,7 +143,7 @@ static void destroy(struct mr_port *port)
 
 static int open_port(struct mr_port *port, const struct mr_port_setup *setup, struct mr_error *err)
 {
-    struct mr_uring_port *p = calloc(1, sizeof *p);
+    struct mr_packet_port *p = calloc(1, sizeof *p);
     if (p == NULL) {
         return no_memory(port, err);
     }
@@ -210,16 +194,16 @@ static struct sums sum(const struct mr_port *port)
     struct sums s = {0};
     for (uint32_t i = 0; i < port->n_rxq; i++) {
         const struct mr_uring_rxq *q = rxq_of(port, i);
-        s.tp_packets += q->tp_packets;
-        s.tp_drops += q->tp_drops;
-        s.left += mr_counted(&q->left_in_socket);
-        s.undescribed += mr_counted(&q->undescribed);
+        s.tp_packets += q->socket.tp_packets;
+        s.tp_drops += q->socket.tp_drops;
+        s.left += mr_counted(&q->socket.left_in_socket);
+        s.undescribed += mr_counted(&q->socket.undescribed);
         s.no_buffers += mr_counted(&q->rearms_no_buffers);
         s.cq_full += mr_counted(&q->rearms_cq_full);
         s.other += mr_counted(&q->rearms_other);
         s.overflows += first_of_ring(port, i) ? mr_counted(&q->uring->cq_overflows) : 0;
-        s.retagged += mr_counted(&q->retagged);
-        s.copied_small += mr_counted(&q->copied_small);
+        s.retagged += mr_counted(&q->socket.retagged);
+        s.copied_small += mr_counted(&q->socket.copied_small);
         s.taken_back += mr_counted(&q->taken_back);
         s.bad += mr_counted(&q->bad_completions);
     }
@@ -233,7 +217,7 @@ static struct sums sum(const struct mr_port *port)
 static void stats(struct mr_port *port, struct mr_outsides *out)
 {
     for (uint32_t i = 0; i < port->n_rxq; i++) {
-        mr_uring_read_statistics(rxq_of(port, i));
+        mr_packet_read_statistics(&rxq_of(port, i)->socket);
     }
     struct sums s = sum(port);
     if (port->n_rxq != 0) {
@@ -258,13 +242,13 @@ static void stats(struct mr_port *port, struct mr_outsides *out)
 static void put_errors(const struct mr_port *port, json_t *to)
 {
     for (uint32_t i = 0; i < port->n_rxq; i++) {
-        int error = __atomic_load_n(&rxq_of(port, i)->last_error, __ATOMIC_RELAXED);
+        int error = __atomic_load_n(&rxq_of(port, i)->socket.last_error, __ATOMIC_RELAXED);
         if (error != 0) {
             json_object_set_new(to, "last_receive_error", json_string(strerror(error)));
         }
     }
     for (uint32_t i = 0; i < port->n_txq; i++) {
-        int error = __atomic_load_n(&txq_of(port, i)->last_error, __ATOMIC_RELAXED);
+        int error = __atomic_load_n(&txq_of(port, i)->socket.last_error, __ATOMIC_RELAXED);
         if (error != 0) {
             json_object_set_new(to, "last_send_error", json_string(strerror(error)));
         }
@@ -280,11 +264,11 @@ static void *report(struct mr_port *port)
         const struct mr_uring_rxq *q = rxq_of(port, 0);
         json_object_set_new(j, "retagged", json_integer((json_int_t)s.retagged));
         json_object_set_new(j, "copied_small", json_integer((json_int_t)s.copied_small));
-        json_object_set_new(j, "receive_socket_bytes", json_integer(q->socket_bytes));
+        json_object_set_new(j, "receive_socket_bytes", json_integer(q->socket.socket_bytes));
         json_object_set_new(j, "registered_ring", json_boolean(q->uring->ring_registered));
     }
     if (port->n_txq != 0) {
-        json_object_set_new(j, "send_socket_bytes", json_integer(txq_of(port, 0)->socket_bytes));
+        json_object_set_new(j, "send_socket_bytes", json_integer(txq_of(port, 0)->socket.socket_bytes));
     }
     put_errors(port, j);
     return j;

@@ -2,11 +2,12 @@
  *
  *   uring.c         the driver: ports from opening to closing, statistics, report
  *   uring_probe.c   what this kernel and process can
- *   uring_socket.c  AF_PACKET: two sockets a queue, one that receives and one that sends
  *   uring_ring.c    one io_uring per core: made by control, enabled and polled by the core
  *   uring_rx.c      multishot receive into chunks of the pool
  *   uring_tx.c      a SEND per frame
  *   uring_halt.c    a device that goes away, and one that comes back
+ *
+ * Its sockets are packet.h's, two a queue.
  *
  * A ring is entered at most once a pass, by the doorbell, and only when there is something to hand over or the kernel
  * has raised its flag (IORING_SETUP_TASKRUN_FLAG) that something waits; an idle pass costs no system call.
@@ -22,11 +23,9 @@
 #ifndef MILLRACE_PORT_URING_H
 #define MILLRACE_PORT_URING_H
 
-#include "lib/port/port.h"
-#include "lib/port/vnet.h"
+#include "lib/port/packet.h"
 
 #include <liburing.h>
-#include <linux/if_packet.h>
 #include <sys/socket.h>
 
 enum mr_uring_kind { MR_URING_SEND, MR_URING_RECEIVE, MR_URING_CANCEL };
@@ -43,11 +42,9 @@ struct mr_uring;
 struct mr_uring_rxq {
     struct mr_rxq q;
     struct mr_uring *uring;
-    int fd;                  /* the socket, -1 when closed */
+    struct mr_packet_rx socket;
     uint32_t index;          /* among the ring's receiving queues: registered file and buffer group */
-    bool aux, vnet, super;
     bool armed;              /* the multishot request lives */
-    bool valve_closed;       /* a filter lets no more frame into the socket */
     bool cancelled;          /* asked to end, or over: not armed again */
     uint32_t quiet_looks;    /* looks of rx_quiesce since the valve was closed */
     /* buffers: numbers 0 … n-1, each posted with a chunk or free */
@@ -68,30 +65,19 @@ struct mr_uring_rxq {
     struct msghdr msg;       /* read by the kernel when the request is armed */
     /* written by the core, read by control */
     uint64_t rearms_no_buffers, rearms_cq_full, rearms_other;
-    uint64_t retagged;       /* frames whose VLAN tag was put back */
-    uint64_t copied_small;   /* offload: super: frames moved into a small chunk */
-    uint64_t left_in_socket; /* accepted by the socket, never received */
     uint64_t taken_back;     /* chunks that were posted when the device went away */
-    uint64_t undescribed;    /* accepted, then thrown away: a virtio_net_hdr has no word for the frame's offload */
     uint64_t bad_completions; /* not followed: no request or posted buffer of ours answers to them */
-    int last_error;          /* behind rearms_other, errno */
-    /* control */
-    uint64_t tp_packets, tp_drops; /* PACKET_STATISTICS, summed up: reading resets them */
-    int socket_bytes;        /* obtained */
 };
 
 struct mr_uring_txq {
     struct mr_txq q;
     struct mr_uring *uring;
-    int fd;
+    struct mr_packet_tx socket;
     uint32_t index;      /* among the ring's sending queues */
-    bool vnet;           /* each frame goes with its virtio_net_hdr */
     uint32_t capacity;   /* frames under way */
     uint32_t *done;      /* chunks to be reclaimed, n_done of them */
     uint32_t n_done;
     uint64_t bad_completions; /* not followed: more than sends were under way */
-    int last_error;      /* behind drops[tx_error], errno */
-    int socket_bytes;
 };
 
 struct mr_uring {
@@ -103,13 +89,6 @@ struct mr_uring {
     uint64_t cq_overflows;    /* calls made because completions waited behind a full queue; the core writes */
     struct mr_uring_rxq **rxq; /* max_rxq; registered files 0 … */
     struct mr_uring_txq **txq; /* max_txq; registered files max_rxq … */
-};
-
-struct mr_uring_port {
-    struct mr_port *port;
-    int ifindex;
-    uint16_t fanout; /* group of the receiving sockets, when there are several queues; any number, 0 is one too */
-    bool has_fanout;
 };
 
 /* uring_ring.c */
@@ -124,16 +103,6 @@ void mr_uring_complete(struct mr_uring *u, const struct io_uring_cqe *cqe); /* o
 void mr_uring_detach(struct mr_io *io, uint64_t deadline_ns);
 int mr_uring_add_rxq(struct mr_uring *u, struct mr_uring_rxq *q); /* files registered; 0 or -errno */
 int mr_uring_add_txq(struct mr_uring *u, struct mr_uring_txq *q);
-
-/* uring_socket.c: err names the port; 0 or -errno. */
-int mr_uring_rx_socket(struct mr_uring_port *p, struct mr_uring_rxq *q, struct mr_error *err);
-int mr_uring_tx_socket(struct mr_uring_port *p, struct mr_uring_txq *q, struct mr_error *err);
-int mr_uring_device(struct mr_uring_port *p, struct mr_error *err);
-void mr_uring_valve_close(struct mr_uring_rxq *q);
-void mr_uring_valve_open(struct mr_uring_rxq *q);
-bool mr_uring_socket_empty(const struct mr_uring_rxq *q);
-void mr_uring_count_left(struct mr_uring_rxq *q);
-void mr_uring_read_statistics(struct mr_uring_rxq *q);
 
 /* uring_rx.c */
 int mr_uring_rx_init(struct mr_uring_rxq *q, const struct mr_port_config *c, int node);

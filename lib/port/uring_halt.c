@@ -56,7 +56,7 @@ bool mr_uring_tx_halt(struct mr_txq *txq)
 int mr_uring_rx_resume(struct mr_rxq *rxq)
 {
     struct mr_uring_rxq *q = as_rxq(rxq);
-    int rc = set_file(q->uring, q->index, q->fd);
+    int rc = set_file(q->uring, q->index, q->socket.fd);
     rc = rc < 0 ? rc : mr_uring_rx_attach(q);
     if (rc == 0) {
         q->quiet_looks = 0;
@@ -68,24 +68,24 @@ int mr_uring_rx_resume(struct mr_rxq *rxq)
 int mr_uring_tx_resume(struct mr_txq *txq)
 {
     struct mr_uring_txq *q = as_txq(txq);
-    return set_file(q->uring, q->uring->max_rxq + q->index, q->fd);
+    return set_file(q->uring, q->uring->max_rxq + q->index, q->socket.fd);
 }
 
 /* ---- control ---- */
 
 int mr_uring_reopen(struct mr_port *port, struct mr_error *err)
 {
-    struct mr_uring_port *p = port->state;
+    struct mr_packet_port *p = port->state;
     p->has_fanout = false;
-    int rc = mr_uring_device(p, err);
+    int rc = mr_packet_device(p, err);
     for (uint32_t i = 0; rc == 0 && i < port->n_rxq; i++) {
-        rc = mr_uring_rx_socket(p, as_rxq(port->rxq[i]), err);
+        rc = mr_packet_rx_open(p, &as_rxq(port->rxq[i])->socket, NULL, err);
     }
     for (uint32_t i = 0; rc == 0 && i < port->n_txq; i++) {
-        rc = mr_uring_tx_socket(p, as_txq(port->txq[i]), err);
+        rc = mr_packet_tx_open(p, &as_txq(port->txq[i])->socket, err);
     }
     for (uint32_t i = 0; rc == 0 && i < port->n_rxq; i++) {
-        mr_uring_valve_open(as_rxq(port->rxq[i]));
+        mr_packet_valve_open(&as_rxq(port->rxq[i])->socket);
     }
     if (rc < 0) {
         mr_uring_close(port);

@@ -102,13 +102,11 @@ int mr_uring_probe(struct mr_probe *probe)
 {
     char why[240];
     struct utsname name;
-    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
     probe->usable = false;
-    if (fd < 0) {
-        snprintf(probe->reason, sizeof probe->reason, "no packet socket: %s%s", strerror(errno),
-                 errno == EPERM ? "; needs CAP_NET_RAW: run as root, or in a namespace of your own (unshare -Urn)" : "");
-        return -errno;
+    if (mr_packet_probe(probe->reason, sizeof probe->reason) != NULL) {
+        return -EPERM;
     }
+    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
     int rc = try_ring(fd);
     close(fd);
     if (rc < 0) {

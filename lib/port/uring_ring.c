@@ -106,7 +106,7 @@ int mr_uring_add_rxq(struct mr_uring *u, struct mr_uring_rxq *q)
 {
     q->uring = u;
     q->index = u->n_rxq;
-    int rc = io_uring_register_files_update(&u->ring, q->index, &q->fd, 1);
+    int rc = io_uring_register_files_update(&u->ring, q->index, &q->socket.fd, 1);
     if (rc >= 0) {
         u->rxq[u->n_rxq++] = q;
     }
@@ -117,7 +117,7 @@ int mr_uring_add_txq(struct mr_uring *u, struct mr_uring_txq *q)
 {
     q->uring = u;
     q->index = u->n_txq;
-    int rc = io_uring_register_files_update(&u->ring, u->max_rxq + q->index, &q->fd, 1);
+    int rc = io_uring_register_files_update(&u->ring, u->max_rxq + q->index, &q->socket.fd, 1);
     if (rc >= 0) {
         u->txq[u->n_txq++] = q;
     }
@@ -277,7 +277,7 @@ void mr_uring_detach(struct mr_io *io, uint64_t deadline_ns)
     struct mr_uring *u = MR_CONTAINER_OF(io, struct mr_uring, io);
     uint64_t now = mr_now_ns();
     for (uint32_t i = 0; i < u->n_rxq; i++) {
-        mr_uring_valve_close(u->rxq[i]);
+        mr_packet_valve_close(&u->rxq[i]->socket);
     }
     poll_until(u, now + (deadline_ns > now ? (deadline_ns - now) / 2 : 0), false);
     if (!sends_over(u) || !receives_over(u)) {
@@ -285,7 +285,7 @@ void mr_uring_detach(struct mr_io *io, uint64_t deadline_ns)
         poll_until(u, deadline_ns, true);
     }
     for (uint32_t i = 0; i < u->n_rxq; i++) {
-        mr_uring_count_left(u->rxq[i]);
+        mr_packet_count_left(&u->rxq[i]->socket);
     }
     if (u->ring_registered) {
         io_uring_unregister_ring_fd(&u->ring);

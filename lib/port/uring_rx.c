@@ -4,15 +4,13 @@
  * that frames waiting here and chunks posted are together never more than planned. When the kernel runs out of buffers
  * it ends the request and frames wait in the socket: it is armed again once buffers are back, never before.
  */
+#include "lib/port/packet_frame.h"
 #include "lib/port/uring.h"
 #include "lib/sys/node.h"
 
 #include <errno.h>
 
-#define STATUS_GSO_TCP (1u << 8) /* TP_STATUS_GSO_TCP, newer than some headers */
-#define NO_REASON      UINT32_MAX
-
-enum { TAG = 4, ADDRESSES = 12, QUIET_LOOKS = 3 };
+enum { QUIET_LOOKS = 3 };
 
 /* ---- set-up ---- */
 
@@ -24,25 +22,23 @@ static size_t round_up(size_t bytes)
 /* Where the buffer begins: before the data by what the kernel puts in front of it. */
 static void place(struct mr_uring_rxq *q)
 {
-    uint32_t head = q->aux ? MR_URING_HEAD : q->vnet ? MR_VNET_BYTES : 0;
-    uint32_t stride = q->super ? q->q.pool->big_bytes : q->q.pool->small_bytes;
+    uint32_t head = q->socket.aux ? MR_URING_HEAD : q->socket.vnet ? MR_VNET_BYTES : 0;
+    uint32_t stride = q->socket.super ? q->q.pool->big_bytes : q->q.pool->small_bytes;
     q->post_at = MR_CHUNK_DATA - head;
     q->post_bytes = stride - q->post_at;
-    if (q->super && q->post_bytes > MR_FRAME_MAX + head) {
+    if (q->socket.super && q->post_bytes > MR_FRAME_MAX + head) {
         q->post_bytes = MR_FRAME_MAX + head; // what 16 bits of length hold
     }
     q->frame_room = q->post_bytes - head;
     q->data_room = q->q.pool->small_bytes - MR_CHUNK_DATA;
-    q->list = q->super ? &q->q.pool->big : &q->q.pool->small;
-    q->msg.msg_controllen = q->aux ? MR_URING_CONTROL - (q->vnet ? MR_VNET_BYTES : 0) : 0;
+    q->list = q->socket.super ? &q->q.pool->big : &q->q.pool->small;
+    q->msg.msg_controllen = q->socket.aux ? MR_URING_CONTROL - (q->socket.vnet ? MR_VNET_BYTES : 0) : 0;
 }
 
 int mr_uring_rx_init(struct mr_uring_rxq *q, const struct mr_port_config *c, int node)
 {
-    q->super = c->offload == MR_OFFLOAD_SUPER;
-    q->vnet = c->offload != MR_OFFLOAD_NONE;
-    q->aux = c->receive == MR_RECEIVE_AUX;
-    q->n = q->super ? c->big_buffers : c->buffers;
+    mr_packet_asks(&q->socket, c);
+    q->n = q->socket.super ? c->big_buffers : c->buffers;
     q->ready_capacity = q->n > c->buffers ? q->n : c->buffers;
     place(q);
     size_t at[4] = {round_up(q->n * sizeof(struct io_uring_buf)), round_up(q->n * sizeof *q->chunk_of),
@@ -108,7 +104,7 @@ void mr_uring_rx_arm(struct mr_uring_rxq *q)
     if (sqe == NULL) {
         return; // next pass
     }
-    if (q->aux) {
+    if (q->socket.aux) {
         io_uring_prep_recvmsg_multishot(sqe, (int)q->index, &q->msg, 0);
     } else {
         io_uring_prep_recv_multishot(sqe, (int)q->index, NULL, 0, MSG_TRUNC);
@@ -121,71 +117,22 @@ void mr_uring_rx_arm(struct mr_uring_rxq *q)
 
 /* ---- a frame has come ---- */
 
-/* The kernel has taken the outer tag out and tells it in the aux data; it goes back in, and all before it moves up. */
-static void retag(struct mr_uring_rxq *q, unsigned char *chunk, struct mr_frame *f, const struct tpacket_auxdata *a)
-{
-    unsigned char *data = chunk + MR_CHUNK_DATA;
-    uint32_t before = q->vnet ? MR_VNET_BYTES : 0;
-    uint16_t tpid = a->tp_status & TP_STATUS_VLAN_TPID_VALID ? a->tp_vlan_tpid : 0x8100;
-    uint16_t tci = a->tp_vlan_tci;
-    unsigned char tag[TAG] = {(unsigned char)(tpid >> 8), (unsigned char)tpid, (unsigned char)(tci >> 8), (unsigned char)tci};
-    memmove(data - before - TAG, data - before, before + ADDRESSES);
-    memcpy(data - TAG + ADDRESSES, tag, TAG);
-    if (f->flags & MR_FRAME_VNET) {
-        struct mr_vnet *v = (struct mr_vnet *)(void *)(data - before - TAG);
-        v->csum_start = (uint16_t)(v->csum_start + TAG);
-        v->hdr_len = (uint16_t)(v->hdr_len + (f->flags & MR_FRAME_SUPER ? TAG : 0));
-    }
-    f->offset = MR_CHUNK_DATA - TAG;
-    f->length = (uint16_t)(f->length + TAG);
-    f->flags |= MR_FRAME_VLAN;
-    mr_count(&q->retagged, 1);
-}
-
 static inline const struct tpacket_auxdata *aux_of(const struct mr_uring_rxq *q, const unsigned char *chunk)
 {
     return (const struct tpacket_auxdata *)(const void *)(chunk + q->post_at + sizeof(struct io_uring_recvmsg_out) +
                                                           sizeof(struct cmsghdr));
 }
 
-/* Fill the descriptor; NO_REASON, or why the frame dies. bytes: of the frame, virtio_net_hdr left out. */
+/* Fill the descriptor; MR_PACKET_GOOD, or why the frame dies. bytes: of the frame, virtio_net_hdr left out. */
 static uint32_t judge(struct mr_uring_rxq *q, unsigned char *chunk, struct mr_frame *f, uint32_t bytes, bool cut)
 {
-    uint32_t status = q->aux ? aux_of(q, chunk)->tp_status : 0;
-    if (q->vnet) {
-        f->flags = mr_vnet_flags((const struct mr_vnet *)(const void *)(chunk + MR_CHUNK_DATA - MR_VNET_BYTES));
-    } else if (MR_UNLIKELY(status & (TP_STATUS_CSUMNOTREADY | STATUS_GSO_TCP))) {
-        return status & STATUS_GSO_TCP ? MR_DROP_super_frame : MR_DROP_partial_checksum;
+    uint32_t status = q->socket.aux ? aux_of(q, chunk)->tp_status : 0;
+    uint32_t reason = mr_packet_judge(&q->socket, chunk + MR_CHUNK_DATA - MR_VNET_BYTES, status, bytes, cut, f);
+    if (MR_UNLIKELY(status & TP_STATUS_VLAN_VALID) && reason == MR_PACKET_GOOD) {
+        const struct tpacket_auxdata *a = aux_of(q, chunk);
+        mr_packet_retag(&q->socket, chunk, f, status, a->tp_vlan_tci, a->tp_vlan_tpid);
     }
-    if (MR_UNLIKELY(f->flags & MR_FRAME_SUPER) && !q->super) {
-        return MR_DROP_super_frame;
-    }
-    if (MR_UNLIKELY(cut || bytes > MR_FRAME_MAX - TAG)) {
-        return MR_DROP_too_long;
-    }
-    if (MR_UNLIKELY(bytes < MR_FRAME_MIN)) {
-        return MR_DROP_runt;
-    }
-    f->length = (uint16_t)bytes;
-    if (MR_UNLIKELY(status & TP_STATUS_VLAN_VALID)) {
-        retag(q, chunk, f, aux_of(q, chunk));
-    }
-    return NO_REASON;
-}
-
-/* Big chunks are few and belong to super-frames: whatever fits a small one moves there, and its buffer is free again. */
-static void move_to_small(struct mr_uring_rxq *q, struct mr_frame *f)
-{
-    uint32_t small;
-    if (f->length > q->data_room || mr_pool_alloc(q->q.pool, &q->q.pool->small, &small, 1) == 0) {
-        return;
-    }
-    uint32_t from = f->offset - (f->flags & MR_FRAME_VNET ? MR_VNET_BYTES : 0u);
-    unsigned char *base = q->q.port->base;
-    memcpy(mr_chunk_at(base, small) + from, mr_chunk_at(base, f->chunk) + from, f->offset - from + f->length);
-    mr_pool_free(q->q.pool, &f->chunk, 1);
-    f->chunk = small;
-    mr_count(&q->copied_small, 1);
+    return reason;
 }
 
 /* result: what the kernel says of the buffer; with aux data it leads to the header before the data. Neither the buffer's
@@ -203,15 +150,15 @@ static void receive(struct mr_uring_rxq *q, uint32_t number, int result)
     q->chunk_of[number] = MR_URING_NO_CHUNK;
     q->free[q->n_free++] = (uint16_t)number;
     q->q.held--;
-    if (q->aux) {
+    if (q->socket.aux) {
         const struct io_uring_recvmsg_out *out = (const struct io_uring_recvmsg_out *)(void *)(chunk + q->post_at);
         bytes = out->payloadlen;
         cut = (out->flags & MSG_TRUNC) != 0;
     }
-    uint32_t head = q->vnet ? MR_VNET_BYTES : 0;
+    uint32_t head = q->socket.vnet ? MR_VNET_BYTES : 0;
     bytes = bytes > head ? bytes - head : 0;
     uint32_t reason = judge(q, chunk, &f, bytes, cut || bytes > q->frame_room);
-    if (MR_UNLIKELY(reason != NO_REASON)) {
+    if (MR_UNLIKELY(reason != MR_PACKET_GOOD)) {
         mr_count(&q->q.frames, 1);
         mr_count(&q->q.bytes, bytes);
         f.length = (uint16_t)(bytes < q->frame_room ? bytes : q->frame_room); // as much as the chunk has of it
@@ -219,8 +166,8 @@ static void receive(struct mr_uring_rxq *q, uint32_t number, int result)
         mr_pool_free(q->q.pool, &f.chunk, 1);
         return;
     }
-    if (q->super) {
-        move_to_small(q, &f);
+    if (q->socket.super) {
+        mr_packet_move_small(&q->socket, &q->q, &f, q->data_room);
     }
     q->ready[(q->ready_head + q->q.ready++) & (q->ready_capacity - 1)] = f;
 }
@@ -240,9 +187,9 @@ static void ended(struct mr_uring_rxq *q, int result)
     } else if (result >= 0) {
         mr_count(&q->rearms_cq_full, 1);
     } else if (result != -ECANCELED) {
-        mr_count(&q->undescribed, q->vnet && result == -EINVAL);
+        mr_count(&q->socket.undescribed, q->socket.vnet && result == -EINVAL);
         mr_count(&q->rearms_other, 1);
-        __atomic_store_n(&q->last_error, (int)-(uint32_t)result, __ATOMIC_RELAXED); // INT_MIN has no negative
+        __atomic_store_n(&q->socket.last_error, (int)-(uint32_t)result, __ATOMIC_RELAXED); // INT_MIN has no negative
     }
 }
 
@@ -298,11 +245,11 @@ static void cancel(struct mr_uring_rxq *q)
 bool mr_uring_rx_quiesce(struct mr_rxq *rxq)
 {
     struct mr_uring_rxq *q = MR_CONTAINER_OF(rxq, struct mr_uring_rxq, q);
-    if (!q->valve_closed) {
-        mr_uring_valve_close(q);
+    if (!q->socket.valve_closed) {
+        mr_packet_valve_close(&q->socket);
         return false;
     }
-    bool empty = q->q.ready == 0 && mr_uring_socket_empty(q);
+    bool empty = q->q.ready == 0 && mr_packet_empty(&q->socket);
     q->quiet_looks = empty ? q->quiet_looks + 1 : 0;
     if (!q->cancelled) {
         if (q->quiet_looks >= QUIET_LOOKS) {

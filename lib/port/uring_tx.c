@@ -1,16 +1,8 @@
 /* uring_tx.c: one SEND per frame; the doorbell hands a pass's sends to the kernel in one call. */
+#include "lib/port/packet_frame.h"
 #include "lib/port/uring.h"
 
 #include <errno.h>
-
-/* What the device cannot take as it is: completed here, or dropped under no_offload. */
-static bool fit(struct mr_uring_txq *q, struct mr_frame *f)
-{
-    if (f->flags & MR_FRAME_SUPER) {
-        return false;
-    }
-    return mr_vnet_complete(q->q.port->base, f);
-}
 
 static void drop(struct mr_uring_txq *q, const struct mr_frame *f, enum mr_drop reason)
 {
@@ -18,24 +10,11 @@ static void drop(struct mr_uring_txq *q, const struct mr_frame *f, enum mr_drop 
     q->done[q->n_done++] = f->chunk;
 }
 
-/* First byte that goes to the socket; frames without a virtio_net_hdr get an empty one where the socket wants one. */
-static inline unsigned char *with_vnet(const struct mr_uring_txq *q, const struct mr_frame *f)
-{
-    unsigned char *data = mr_frame_data(q->q.port->base, f);
-    if (!q->vnet) {
-        return data;
-    }
-    if (!(f->flags & MR_FRAME_VNET)) {
-        memset(data - MR_VNET_BYTES, 0, MR_VNET_BYTES);
-    }
-    return data - MR_VNET_BYTES;
-}
-
 static inline void send_one(struct mr_uring_txq *q, const struct mr_frame *f)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&q->uring->ring);
-    uint32_t bytes = f->length + (q->vnet ? MR_VNET_BYTES : 0u);
-    io_uring_prep_send(sqe, (int)(q->uring->max_rxq + q->index), with_vnet(q, f), bytes, 0);
+    uint32_t bytes = f->length + (q->socket.vnet ? MR_VNET_BYTES : 0u);
+    io_uring_prep_send(sqe, (int)(q->uring->max_rxq + q->index), mr_packet_front(&q->socket, q->q.port->base, f), bytes, 0);
     sqe->flags = IOSQE_FIXED_FILE;
     sqe->user_data = MR_URING_USER_DATA(MR_URING_SEND, q->index, f->length, f->chunk);
 }
@@ -50,7 +29,7 @@ uint32_t mr_uring_tx_burst(struct mr_txq *txq, const struct mr_frame *frames, ui
     n = n < space ? n : space;
     for (uint32_t i = 0; i < n; i++) {
         struct mr_frame f = frames[i];
-        if (MR_UNLIKELY(f.flags & MR_FRAME_VNET) && !q->vnet && !fit(q, &f)) {
+        if (MR_UNLIKELY(f.flags & MR_FRAME_VNET) && !q->socket.vnet && !mr_packet_fit(q->q.port->base, &f)) {
             drop(q, &f, MR_DROP_no_offload);
             dropped++;
         } else {
@@ -70,23 +49,6 @@ uint32_t mr_uring_reclaim(struct mr_txq *txq, uint32_t *chunks, uint32_t n)
     memcpy(chunks, q->done + q->n_done, n * sizeof *chunks);
     q->q.held -= n;
     return n;
-}
-
-/* What the errors of a packet socket mean was seen on veth devices that were too narrow, down and deleted. */
-static enum mr_drop reason_of(struct mr_uring_txq *q, int error)
-{
-    switch (error) {
-    case EMSGSIZE:
-        return MR_DROP_mtu;
-    case ENETDOWN:
-        return MR_DROP_link_down;
-    case ENXIO:
-    case ENODEV:
-        return MR_DROP_device_gone;
-    default:
-        __atomic_store_n(&q->last_error, error, __ATOMIC_RELAXED);
-        return MR_DROP_tx_error;
-    }
 }
 
 /* A send that a stop cancelled stays in in_flight: that is how the engine finds and counts it. So does one that ended in
@@ -109,7 +71,7 @@ void mr_uring_tx_complete(struct mr_uring_txq *q, uint64_t user_data, int result
         mr_txq_refused(&q->q, &f);
     } else if (result != -ECANCELED) {
         q->q.in_flight--;
-        mr_txq_drop(&q->q, &f, reason_of(q, (int)-(uint32_t)result));
+        mr_txq_drop(&q->q, &f, mr_packet_reason(&q->socket, (int)-(uint32_t)result));
     } else {
         mr_tell_died(q->q.witness, &f, 1, MR_DROP_stopped);
     }

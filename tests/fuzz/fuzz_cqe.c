@@ -99,13 +99,13 @@ static void make_queues(struct world *w)
     w->port.base = memory;
     w->port.config = &w->config;
     w->port.number = 1;
-    w->rx.fd = w->tx.fd = -1;
+    w->rx.socket.fd = w->tx.socket.fd = -1;
     w->rx.q = (struct mr_rxq){.port = &w->port, .io = &w->u.io, .pool = &w->pool, .drops = w->rx_drops};
     w->tx.q = (struct mr_txq){.port = &w->port, .io = &w->u.io, .drops = w->tx_drops};
     w->rx.uring = w->tx.uring = &w->u;
     w->tx.capacity = SENDING;
     w->tx.done = w->done;
-    w->tx.vnet = w->config.offload != MR_OFFLOAD_NONE;
+    w->tx.socket.vnet = w->config.offload != MR_OFFLOAD_NONE;
     if (mr_uring_rx_init(&w->rx, &w->config, -1) < 0) {
         abort();
     }
@@ -187,7 +187,7 @@ static void write_header(struct world *w, struct fuzz *f, uint32_t chunk)
 {
     unsigned char *at = mr_chunk_at(memory, chunk) + w->rx.post_at;
     uint32_t head = MR_CHUNK_DATA - w->rx.post_at + 16;
-    if (fuzz_below(f, 4) == 0 || !w->rx.aux) {
+    if (fuzz_below(f, 4) == 0 || !w->rx.socket.aux) {
         for (uint32_t i = 0; i < head; i++) {
             at[i] = fuzz_u8(f);
         }
@@ -202,7 +202,7 @@ static void write_header(struct world *w, struct fuzz *f, uint32_t chunk)
     vnet.csum_offset = fuzz_below(f, 2) == 0 ? fuzz_u8(f) : fuzz_u16(f);
     memcpy(at, &out, sizeof out);
     memcpy(at + sizeof out + sizeof(struct cmsghdr), &aux, sizeof aux);
-    if (w->rx.vnet) {
+    if (w->rx.socket.vnet) {
         memcpy(at + MR_URING_HEAD - MR_VNET_BYTES, &vnet, sizeof vnet);
     }
 }

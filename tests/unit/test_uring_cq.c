@@ -38,9 +38,9 @@ static struct mr_uring *shrink(struct mr_engine *e)
     io_uring_queue_exit(&u->ring);
     cr_assert_eq(mr_uring_setup(&u->ring, ENTRIES, ENTRIES), 0);
     cr_assert_eq(io_uring_register_files_sparse(&u->ring, u->max_rxq + u->max_txq), 0);
-    put_file(u, 0, u->rxq[0]->fd);
+    put_file(u, 0, u->rxq[0]->socket.fd);
     if (u->n_txq != 0) {
-        put_file(u, u->max_rxq, u->txq[0]->fd);
+        put_file(u, u->max_rxq, u->txq[0]->socket.fd);
     }
     return u;
 }

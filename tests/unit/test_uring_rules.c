@@ -1,5 +1,5 @@
 /* What the uring queues decide, rule by rule: the kernel's side is a submission queue that nobody enters, and completions
- * made here. Each case holds one condition of uring_rx.c, uring_tx.c and uring_socket.c in place, on both sides of it. */
+ * made here. Each case holds one condition of uring_rx.c, uring_tx.c and packet*.c in place, on both sides of it. */
 #include <criterion/criterion.h>
 
 #include "lib/port/uring.h"
@@ -55,8 +55,8 @@ static void make(enum mr_offload offload)
     u.ring.sq.ring_mask = SQES - 1;
     config = (struct mr_port_config){.offload = offload, .receive = MR_RECEIVE_PLAIN, .buffers = BUFFERS};
     config.big_buffers = offload == MR_OFFLOAD_SUPER ? BIG_BUFFERS : 0;
-    rx = (struct mr_uring_rxq){.q = {.port = &port, .io = &u.io, .pool = &pool, .drops = rx_drops}, .uring = &u, .fd = ends[0]};
-    tx = (struct mr_uring_txq){.q = {.port = &port, .io = &u.io, .drops = tx_drops}, .uring = &u, .fd = -1, .done = done};
+    rx = (struct mr_uring_rxq){.q = {.port = &port, .io = &u.io, .pool = &pool, .drops = rx_drops}, .uring = &u, .socket.fd = ends[0]};
+    tx = (struct mr_uring_txq){.q = {.port = &port, .io = &u.io, .drops = tx_drops}, .uring = &u, .socket.fd = -1, .done = done};
     tx.capacity = SENDING;
     cr_assert_eq(mr_uring_rx_init(&rx, &config, -1), 0);
     cr_assert_lt(mr_uring_rx_attach(&rx), 0, "there is no ring to attach to");
@@ -178,10 +178,10 @@ Test(uring_rules, what_fits_a_small_chunk_moves_there)
     make(MR_OFFLOAD_SUPER);
     take(0);
     come(1, (int)(MR_VNET_BYTES + MR_CHUNK_STRIDE - MR_CHUNK_DATA));
-    cr_expect_eq(rx.copied_small, 1);
+    cr_expect_eq(rx.socket.copied_small, 1);
     cr_expect_lt(rx.ready[0].chunk, pool.big_first);
     come(1, (int)(MR_VNET_BYTES + MR_CHUNK_STRIDE - MR_CHUNK_DATA + 1));
-    cr_expect_eq(rx.copied_small, 1);
+    cr_expect_eq(rx.socket.copied_small, 1);
     cr_expect_geq(rx.ready[1].chunk, pool.big_first);
 }
 
@@ -193,7 +193,7 @@ Test(uring_rules, looks_three_times_before_it_cancels)
     take(0);
     mr_uring_rx_arm(&rx);
     uint32_t before = requests();
-    cr_expect(!mr_uring_rx_quiesce(&rx.q) && rx.valve_closed, "the first look closes the valve");
+    cr_expect(!mr_uring_rx_quiesce(&rx.q) && rx.socket.valve_closed, "the first look closes the valve");
     for (int look = 1; look < 3; look++) {
         cr_expect(!mr_uring_rx_quiesce(&rx.q) && requests() == before, "look %d", look);
     }
@@ -231,12 +231,12 @@ Test(uring_rules, receives_again_what_came_after_the_cancel)
     cr_assert_eq(send(peer, frame, sizeof frame, 0), sizeof frame); // it waits in the socket, behind the valve
     take(0);
     mr_uring_rx_arm(&rx);
-    rx.valve_closed = rx.cancelled = true;
+    rx.socket.valve_closed = rx.cancelled = true;
     mr_uring_rx_complete(&rx, -ECANCELED, 0);
     cr_expect(!mr_uring_rx_quiesce(&rx.q), "the socket has one");
     mr_uring_rx_arm(&rx);
     cr_expect(rx.armed, "so it is received");
-    cr_expect_eq(recv(rx.fd, frame, sizeof frame, 0), sizeof frame);
+    cr_expect_eq(recv(rx.socket.fd, frame, sizeof frame, 0), sizeof frame);
     for (int look = 0; look < 3; look++) {
         cr_expect(!mr_uring_rx_quiesce(&rx.q));
     }
@@ -291,20 +291,20 @@ Test(uring_rules, counts_what_is_left_behind_an_error)
     make_net(1);
     struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
     at.sll_ifindex = (int)if_nametoindex("right");
-    rx.fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-    cr_assert_eq(bind(rx.fd, (struct sockaddr *)&at, sizeof at), 0);
+    rx.socket.fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+    cr_assert_eq(bind(rx.socket.fd, (struct sockaddr *)&at, sizeof at), 0);
     at.sll_ifindex = (int)if_nametoindex("left");
     int sender = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-    struct pollfd wait = {.fd = rx.fd, .events = POLLIN};
+    struct pollfd wait = {.fd = rx.socket.fd, .events = POLLIN};
     for (int i = 0; i < 500 && poll(&wait, 1, 10) == 0; i++) { // the link needs a moment
         cr_assert_eq(sendto(sender, frame, sizeof frame, 0, (struct sockaddr *)&at, sizeof at), sizeof frame);
     }
-    mr_uring_valve_close(&rx);
+    mr_packet_valve_close(&rx.socket);
     set_down("right");
-    mr_uring_count_left(&rx);
-    mr_uring_read_statistics(&rx);
-    cr_expect_gt(rx.tp_packets, 0);
-    cr_expect_eq(rx.left_in_socket, rx.tp_packets);
+    mr_packet_count_left(&rx.socket);
+    mr_packet_read_statistics(&rx.socket);
+    cr_expect_gt(rx.socket.tp_packets, 0);
+    cr_expect_eq(rx.socket.left_in_socket, rx.socket.tp_packets);
 }
 
 /* Through the queueing discipline a refusal would come back to nobody. */
@@ -312,11 +312,12 @@ Test(uring_rules, sends_past_the_queueing_discipline)
 {
     make(MR_OFFLOAD_NONE);
     make_net(1);
-    struct mr_uring_port p = {.port = &port, .ifindex = (int)if_nametoindex("left")};
+    struct mr_packet_port p = {.port = &port};
     int value = 0;
     socklen_t size = sizeof value;
-    cr_assert_eq(mr_uring_tx_socket(&p, &tx, &error), 0, "%s", error.text);
-    cr_assert_eq(getsockopt(tx.fd, SOL_PACKET, PACKET_QDISC_BYPASS, &value, &size), 0);
+    port.ifindex = (int)if_nametoindex("left");
+    cr_assert_eq(mr_packet_tx_open(&p, &tx.socket, &error), 0, "%s", error.text);
+    cr_assert_eq(getsockopt(tx.socket.fd, SOL_PACKET, PACKET_QDISC_BYPASS, &value, &size), 0);
     cr_expect_eq(value, 1);
 }
 
