@@ -24,7 +24,6 @@ static const char *const stride_words[] = {"2496", "2048", "4096", NULL};
 #define B(f)                        .section = MR_KEY_BATCHER, .at = offsetof(struct mr_config, f)
 #define P(f)                        .section = MR_KEY_PORT, .at = offsetof(struct mr_port_config, f)
 #define D(f)                        P(f), .of_device = true
-#define U(f)                        P(f), .driver = "uring"
 #define S(f)                        P(f), .driver = "memory"
 #define G(f)                        S(f), .of_source = true
 #define R(f)                        P(f), .driver = "pcap", .of_source = true
@@ -66,11 +65,12 @@ static const struct mr_key table[] = {
 
     {.name = "by", P(by), .driver = "tap", WORD("uring", by_words)},
     {.name = "mtu", P(mtu), .driver = "tap", NUMBER("1500", 68, 65521)},
-    {.name = "offload", P(offload), .driver = "tap uring", WORD("none", offload_words)},
-    {.name = "receive", U(receive), WORD("aux", receive_words)},
+    {.name = "offload", P(offload), .driver = "mmap mmsg socket tap uring", WORD("none", offload_words)},
+    {.name = "receive", P(receive), .driver = "mmsg socket uring", WORD("aux", receive_words)},
     {.name = "buffers", P(buffers), .driver = "dpdk tap uring", NUMBER("1024", 8, 32768)},
-    {.name = "big_buffers", P(big_buffers), .driver = "tap uring", NUMBER(NULL, 2, 4096)}, // with offload: super 64, else 0
-    {.name = "socket_bytes", U(socket_bytes), BYTES("4MiB", 64u << 10, 1u << 30)},
+    {.name = "big_buffers", P(big_buffers), .driver = "mmap mmsg socket tap uring",
+     NUMBER(NULL, 2, 4096)}, // with offload: super 64, else 0
+    {.name = "socket_bytes", P(socket_bytes), .driver = "mmap mmsg socket uring", BYTES("4MiB", 64u << 10, 1u << 30)},
 
     {.name = "source", S(source), FLAG(NULL)}, // yes for a port in a `from`
     {.name = "frames", G(frames), COUNT("0", 0, 1000000000000000)},

@@ -10,8 +10,8 @@ now_ms() { echo $(($(date +%s%N) / 1000000)); }
 config() {
     cat <<END
 ports:
-  - { name: left, driver: uring, device: left$left_keys }
-  - { name: right, driver: uring, device: right$right_keys }
+  - { name: left, driver: ${DRIVER:-uring}, device: left$left_keys }
+  - { name: right, driver: ${DRIVER:-uring}, device: right$right_keys }
 paths:
   - { from: [left], work: [forward], to: [right] }
   - { from: [right], work: [forward], to: [left] }

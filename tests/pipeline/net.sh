@@ -64,12 +64,12 @@ lab_up() {
 # offloads WORD on|off …: of the ends, as ethtool -K has them. The kernel's defaults stay where nothing is said.
 offloads() { in_a ethtool -K a0 "$@" && in_b ethtool -K b0 "$@" || fail "ethtool -K $*"; }
 
-# config OFFLOAD [WORK]: both ports into each other.
+# config OFFLOAD [WORK]: both ports into each other, by the driver that the environment names.
 config() {
     cat <<END
 ports:
-  - { name: left, driver: uring, device: left, offload: $1 }
-  - { name: right, driver: uring, device: right, offload: $1 }
+  - { name: left, driver: ${DRIVER:-uring}, device: left, offload: $1 }
+  - { name: right, driver: ${DRIVER:-uring}, device: right, offload: $1 }
 paths:
   - { from: [left, right], work: [${2:-l2}], to: [left, right] }
 END

@@ -4,7 +4,8 @@
 lab_up
 offloads tso off gso off
 engine_start checksum
-check "1 GB by TCP" tcp 1000000000
-same "hash of the 1 GB equal on both sides" "$(wire_says hash_equal)" true
+bytes=${BYTES:-1000000000}
+check "$bytes bytes by TCP" tcp $bytes
+same "hash of them equal on both sides" "$(wire_says hash_equal)" true
 above "Mbit/s" "$(wire_says mbps)" 300
 engine_stop

@@ -3,8 +3,9 @@
 . "$(dirname "$0")/net.sh"
 lab_up
 engine_start super
-check "1 GB by TCP" tcp 1000000000
-same "hash of the 1 GB equal on both sides" "$(wire_says hash_equal)" true
+bytes=${BYTES:-1000000000}
+check "$bytes bytes by TCP" tcp $bytes
+same "hash of them equal on both sides" "$(wire_says hash_equal)" true
 above "Mbit/s" "$(wire_says mbps)" 1000
 engine_stop
 above "bytes per frame received" "$(($(report ports.left.rx_bytes) / $(report ports.left.rx_frames)))" 1514
