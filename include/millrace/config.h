@@ -56,10 +56,14 @@ struct mr_port_config {
     uint32_t mtu;    /* of the device that is made; default 1500 */
     /* uring, and what other drivers have of it */
     enum mr_offload offload;
-    enum mr_uring_receive receive; /* aux: RECVMSG with aux data, keeps VLAN tags; plain: RECV, loses them, cheaper */
-    uint32_t buffers;              /* posted receive buffers per queue, power of two; default 1024 */
-    uint32_t big_buffers;          /* posted 68 KiB buffers per queue with offload: super, power of two; default 64 */
+    enum mr_uring_receive receive; /* aux: with aux data, keeps VLAN tags; plain: loses them, cheaper; not mmap */
+    uint32_t buffers;              /* uring: posted receive buffers per queue, power of two; default 1024 */
+    uint32_t big_buffers;          /* 68 KiB chunks to receive into per queue with offload: super, power of two; default 64 */
     uint64_t socket_bytes;         /* receive and send buffer of the sockets; default 4 MiB */
+    /* mmap */
+    uint64_t block_bytes; /* of each block of the ring, a power of two; default 128 KiB */
+    uint32_t blocks;      /* per queue; default 64 */
+    uint32_t retire_ms;   /* a block is handed over after so long, also when it is not full; default 1 */
     /* memory */
     uint64_t frames;     /* made by the source, all queues together; 0 = endless */
     double rate_fps;     /* frames per second of the source (memory, pcap); 0 = flat out */

@@ -163,7 +163,7 @@ static int check_device_keys(const struct mr_check *c, uint32_t i)
     }
     if (port->reopen && mr_driver_find(port->driver)->reopen == NULL) {
         return mr_check_fail(c, mr_check_path(path, "ports", i, "reopen"), "driver %s cannot open a device a second time; remove "
-                             "it, or use a driver that can: uring", port->driver);
+                             "it, or use a driver that can: mmap, mmsg, socket, uring", port->driver);
     }
     return 0;
 }
@@ -187,6 +187,23 @@ static int check_buffers(const struct mr_check *c, uint32_t i)
     return 0;
 }
 
+/* A super-frame and what the kernel puts before it must fit one block. */
+static int check_blocks(const struct mr_check *c, uint32_t i)
+{
+    struct mr_port_config *port = &c->cfg->ports[i];
+    char path[MR_CHECK_PATH];
+    uint32_t bytes = (uint32_t)port->block_bytes;
+    if (bytes == 0) {
+        return 0; // another driver's port
+    }
+    round_up(c->cfg, mr_check_path(path, "ports", i, "block_bytes"), &bytes);
+    port->block_bytes = bytes;
+    if (port->offload == MR_OFFLOAD_SUPER && bytes < MR_BLOCK_SUPER_LEAST) {
+        return mr_check_fail(c, path, "%u are too few for offload: super; set 128KiB or more", bytes);
+    }
+    return 0;
+}
+
 int mr_check_ports(const struct mr_check *c)
 {
     int rc = 0;
@@ -200,6 +217,7 @@ int mr_check_ports(const struct mr_check *c)
         rc = rc < 0 ? rc : check_device(c, i);
         rc = rc < 0 ? rc : check_device_keys(c, i);
         rc = rc < 0 ? rc : check_buffers(c, i);
+        rc = rc < 0 ? rc : check_blocks(c, i);
     }
     return rc;
 }

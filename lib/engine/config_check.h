@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #define MR_BIG_BUFFERS 64u /* default of big_buffers with offload: super */
+#define MR_BLOCK_SUPER_LEAST (128u << 10) /* block_bytes with offload: super */
 #define MR_CHECK_PATH  80u
 
 struct mr_check {

@@ -24,6 +24,7 @@ static const char *const stride_words[] = {"2496", "2048", "4096", NULL};
 #define B(f)                        .section = MR_KEY_BATCHER, .at = offsetof(struct mr_config, f)
 #define P(f)                        .section = MR_KEY_PORT, .at = offsetof(struct mr_port_config, f)
 #define D(f)                        P(f), .of_device = true
+#define V(f)                        P(f), .driver = "mmap"
 #define S(f)                        P(f), .driver = "memory"
 #define G(f)                        S(f), .of_source = true
 #define R(f)                        P(f), .driver = "pcap", .of_source = true
@@ -71,6 +72,10 @@ static const struct mr_key table[] = {
     {.name = "big_buffers", P(big_buffers), .driver = "mmap mmsg socket tap uring",
      NUMBER(NULL, 2, 4096)}, // with offload: super 64, else 0
     {.name = "socket_bytes", P(socket_bytes), .driver = "mmap mmsg socket uring", BYTES("4MiB", 64u << 10, 1u << 30)},
+
+    {.name = "block_bytes", V(block_bytes), BYTES("128KiB", 64u << 10, 4u << 20)},
+    {.name = "blocks", V(blocks), NUMBER("64", 2, 4096)},
+    {.name = "retire_ms", V(retire_ms), NUMBER("1", 1, 1000)},
 
     {.name = "source", S(source), FLAG(NULL)}, // yes for a port in a `from`
     {.name = "frames", G(frames), COUNT("0", 0, 1000000000000000)},

@@ -5,7 +5,9 @@
 #include <errno.h>
 
 extern const struct mr_driver mr_driver_memory;
+extern const struct mr_driver mr_driver_mmap;
 extern const struct mr_driver mr_driver_mmsg;
+extern const struct mr_driver mr_driver_socket;
 
 #if MR_HAVE_DPDK
 extern const struct mr_driver mr_driver_dpdk;
@@ -38,8 +40,10 @@ extern const struct mr_driver mr_driver_pcap;
 static const struct mr_driver_entry table[] = {
     {"dpdk", DPDK, "not built in: needs DPDK 22.11 or newer (libdpdk-dev) and -Ddpdk=enabled"},
     {"memory", &mr_driver_memory, NULL},
+    {"mmap", &mr_driver_mmap, NULL},
     {"mmsg", &mr_driver_mmsg, NULL},
     {"pcap", PCAP, "not built in: needs libpcap and -Dpcap=enabled"},
+    {"socket", &mr_driver_socket, NULL},
     {"tap", TAP, "not built in: needs liburing 2.3 or newer and -During=enabled"},
     {"uring", URING, "not built in: needs liburing 2.3 or newer and -During=enabled"},
 };

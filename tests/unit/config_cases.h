@@ -5,6 +5,7 @@
 #define IN_OUT "ports:\n  - { name: in, driver: memory }\n  - { name: out, driver: memory }\n"
 #define PATH   "paths:\n  - { from: in, work: forward, to: out }\n"
 #define UP     "ports:\n  - { name: in, driver: uring, device: lo"
+#define MMAP   "ports:\n  - { name: in, driver: mmap, device: lo"
 #define DOWN   " }\n  - { name: out, driver: memory }\n" PATH
 #define MEM    "ports:\n  - { name: in, driver: memory"
 
@@ -126,6 +127,10 @@ static const struct bad bad_uring[] = {
      "t.yaml:3: ports[1].device: ", "port in receives from lo already"},
     {"ports:\n  - { name: in, driver: uring" DOWN, "t.yaml:2: ports[0].device: ", "needs an interface"},
     {UP ", window: 5" DOWN, "t.yaml:2: ports[0].window: ", "belongs to driver memory, this port uses uring"},
+    {MMAP ", receive: aux" DOWN, "t.yaml:2: ports[0].receive: ", "belongs to driver uring, mmsg or socket, this port uses mmap"},
+    {MMAP ", offload: super, block_bytes: 64KiB" DOWN, "t.yaml:2: ports[0].block_bytes: ", "set 128KiB or more"},
+    {MMAP ", block_bytes: 8MiB" DOWN, "t.yaml:2: ports[0].block_bytes: ", "outside"},
+    {MMAP ", retire_ms: 0" DOWN, "t.yaml:2: ports[0].retire_ms: ", "1 to 1000"},
     {UP ", ofload: none" DOWN, "t.yaml:2: ports[0].ofload: ", "did you mean \"offload\"?"},
     {UP ", offload: all" DOWN, "t.yaml:2: ports[0].offload: ", "none, checksum, super"},
     {UP ", big_buffers: 8" DOWN, "t.yaml:2: ports[0].big_buffers: ", "offload: super"},
