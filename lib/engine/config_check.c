@@ -173,6 +173,7 @@ static int check_buffers(const struct mr_check *c, uint32_t i)
     struct mr_port_config *port = &c->cfg->ports[i];
     char path[MR_CHECK_PATH];
     round_up(c->cfg, mr_check_path(path, "ports", i, "buffers"), &port->buffers);
+    round_up(c->cfg, mr_check_path(path, "ports", i, "rx_ring"), &port->rx_ring);
     mr_check_path(path, "ports", i, "big_buffers");
     if (port->offload != MR_OFFLOAD_SUPER) {
         if (mr_config_given(c->cfg, path)) {

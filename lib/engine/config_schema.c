@@ -17,6 +17,7 @@ static const char *const replay_words[] = {"flat-out", "recorded", NULL};
 static const char *const cut_words[] = {"send", "drop", NULL};
 static const char *const require_words[] = {"device", "up", NULL};
 static const char *const batch_words[] = {"natural", NULL};
+static const char *const xdp_words[] = {"auto", "zerocopy", "native", "generic", NULL};
 static const char *const stride_words[] = {"2496", "2048", "4096", NULL};
 
 #define E(f)                        .section = MR_KEY_ENGINE, .at = offsetof(struct mr_config, f)
@@ -25,6 +26,7 @@ static const char *const stride_words[] = {"2496", "2048", "4096", NULL};
 #define P(f)                        .section = MR_KEY_PORT, .at = offsetof(struct mr_port_config, f)
 #define D(f)                        P(f), .of_device = true
 #define V(f)                        P(f), .driver = "mmap"
+#define X(f)                        P(f), .driver = "xdp"
 #define S(f)                        P(f), .driver = "memory"
 #define G(f)                        S(f), .of_source = true
 #define R(f)                        P(f), .driver = "pcap", .of_source = true
@@ -68,7 +70,7 @@ static const struct mr_key table[] = {
     {.name = "mtu", P(mtu), .driver = "tap", NUMBER("1500", 68, 65521)},
     {.name = "offload", P(offload), .driver = "mmap mmsg socket tap uring", WORD("none", offload_words)},
     {.name = "receive", P(receive), .driver = "mmsg socket uring", WORD("aux", receive_words)},
-    {.name = "buffers", P(buffers), .driver = "dpdk tap uring", NUMBER("1024", 8, 32768)},
+    {.name = "buffers", P(buffers), .driver = "dpdk tap uring xdp", NUMBER("1024", 8, 32768)},
     {.name = "big_buffers", P(big_buffers), .driver = "mmap mmsg socket tap uring",
      NUMBER(NULL, 2, 4096)}, // with offload: super 64, else 0
     {.name = "socket_bytes", P(socket_bytes), .driver = "mmap mmsg socket uring", BYTES("4MiB", 64u << 10, 1u << 30)},
@@ -76,6 +78,12 @@ static const struct mr_key table[] = {
     {.name = "block_bytes", V(block_bytes), BYTES("128KiB", 64u << 10, 4u << 20)},
     {.name = "blocks", V(blocks), NUMBER("64", 2, 4096)},
     {.name = "retire_ms", V(retire_ms), NUMBER("1", 1, 1000)},
+
+    {.name = "mode", X(xdp_mode), WORD("auto", xdp_words)},
+    {.name = "take", X(take), TEXT(199)}, // all
+    {.name = "rx_ring", X(rx_ring), NUMBER("0", 0, 32768)},
+    {.name = "busy_poll", X(busy_poll), NUMBER("0", 0, 65535)},
+    {.name = "tx_budget", X(tx_budget), NUMBER("0", 0, 65536)},
 
     {.name = "source", S(source), FLAG(NULL)}, // yes for a port in a `from`
     {.name = "frames", G(frames), COUNT("0", 0, 1000000000000000)},

@@ -26,6 +26,7 @@ static void hear(void *arg, const struct mr_link_news *news)
         }
         uint32_t changed = mr_link_judge(&l->view, e->config->ports[p].device, news, news->question == p + 1);
         if (changed != 0) {
+            mr_store_release(&e->ports[p]->mtu, l->view.mtu);
             mr_store_release(&e->ports[p]->link, l->view.link);
             mr_links_tell(e, p, changed, &before);
         }

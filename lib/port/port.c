@@ -37,6 +37,13 @@ extern const struct mr_driver mr_driver_pcap;
 #define PCAP NULL
 #endif
 
+#if MR_HAVE_XDP
+extern const struct mr_driver mr_driver_xdp;
+#define XDP &mr_driver_xdp
+#else
+#define XDP NULL
+#endif
+
 static const struct mr_driver_entry table[] = {
     {"dpdk", DPDK, "not built in: needs DPDK 22.11 or newer (libdpdk-dev) and -Ddpdk=enabled"},
     {"memory", &mr_driver_memory, NULL},
@@ -46,6 +53,7 @@ static const struct mr_driver_entry table[] = {
     {"socket", &mr_driver_socket, NULL},
     {"tap", TAP, "not built in: needs liburing 2.3 or newer and -During=enabled"},
     {"uring", URING, "not built in: needs liburing 2.3 or newer and -During=enabled"},
+    {"xdp", XDP, "not built in: needs libxdp, libbpf and -Dxdp=enabled"},
 };
 
 const struct mr_driver_entry *mr_driver_at(uint32_t i)

@@ -148,6 +148,7 @@ struct mr_port {
     void *state;                 /* the driver's own, per port */
     int ifindex;                 /* of the device: filled by open and reopen; 0 = it is none of the kernel's */
     uint32_t link;               /* enum mr_link_state; written by control, read by cores */
+    uint32_t mtu;                /* of the device, 0 = not known; written by control, read by cores */
 };
 
 /* What the engine decided for a port, given to open. Index = queue; a port that does not receive (send) has n_rxq

@@ -362,11 +362,12 @@ Test(config, reference_shows_the_defaults)
             value[0] == '#') {
             continue;
         }
-        for (uint32_t i = 0; (key = mr_key_at(i)) != NULL && strcmp(key->name, name) != 0; i++) {
+        for (uint32_t i = 0; (key = mr_key_at(i)) != NULL; i++) { // sections may have keys of one name
+            if (strcmp(key->name, name) == 0 && (key->preset == NULL || strcmp(key->preset, value) == 0)) {
+                break;
+            }
         }
-        cr_assert_not_null(key, "%s", name);
-        cr_expect(key->preset == NULL || strcmp(key->preset, value) == 0, "%s: %s, the default is %s", name, value,
-                  key->preset);
+        cr_expect_not_null(key, "%s: %s is no key's default", name, value);
         seen++;
     }
     cr_expect(seen > 20);
@@ -378,7 +379,7 @@ Test(config, json_round_trip)
 {
     struct mr_config *cfg;
     struct mr_config *again;
-    if (mr_driver_find("uring") == NULL || mr_driver_find("dpdk") == NULL) {
+    if (mr_driver_find("uring") == NULL || mr_driver_find("dpdk") == NULL || mr_driver_find("xdp") == NULL) {
         cr_skip("built without a driver of config/reference.yaml");
     }
     int rc = mr_config_load(&cfg, reference(), &error);

@@ -1,0 +1,386 @@
+/* xdp.c: the xdp driver: an interface by AF_XDP, in the engine's own chunks. What it needs, copies and calls: xdp.h. */
+#include "lib/port/xdp.h"
+#include "lib/sys/clock.h"
+#include "lib/sys/netlink.h"
+#include "lib/sys/node.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <jansson.h>
+#include <linux/if_packet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct mr_xdp_rxq *rxq_of(const struct mr_port *port, uint32_t i)
+{
+    return MR_CONTAINER_OF(port->rxq[i], struct mr_xdp_rxq, q);
+}
+
+static struct mr_xdp_txq *txq_of(const struct mr_port *port, uint32_t i)
+{
+    return MR_CONTAINER_OF(port->txq[i], struct mr_xdp_txq, q);
+}
+
+static int no_memory(const struct mr_port *port, struct mr_error *err)
+{
+    return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "port %s: no memory for its queues; free some", port->config->name);
+}
+
+/* ---- what the queues of a core share ---- */
+
+static void io_destroy(struct mr_io *io)
+{
+    struct mr_xdp *x = MR_CONTAINER_OF(io, struct mr_xdp, io);
+    free(x->rxq);
+    free(x->txq);
+    free(x);
+}
+
+static int io_create(const struct mr_io_setup *setup, struct mr_io **out, struct mr_error *err)
+{
+    struct mr_xdp *x = calloc(1, sizeof *x);
+    if (x != NULL) {
+        x->max_rxq = setup->n_rxq;
+        x->max_txq = setup->n_txq;
+        x->rxq = calloc(setup->n_rxq + 1u, sizeof(struct mr_xdp_rxq *));
+        x->txq = calloc(setup->n_txq + 1u, sizeof(struct mr_xdp_txq *));
+    }
+    if (x == NULL || x->rxq == NULL || x->txq == NULL) {
+        if (x != NULL) {
+            io_destroy(&x->io);
+        }
+        return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "no memory for AF_XDP's queues; free some");
+    }
+    *out = &x->io;
+    return 0;
+}
+
+/* Chunks first, then frames: nothing comes in where there is nothing to receive into. */
+static int attach(struct mr_io *io, struct mr_error *err)
+{
+    struct mr_xdp *x = MR_CONTAINER_OF(io, struct mr_xdp, io);
+    for (uint32_t i = 0; i < x->n_rxq; i++) {
+        mr_xdp_rx_fill(x->rxq[i]);
+        int rc = mr_xdp_valve_open(x->rxq[i]);
+        if (rc < 0) {
+            return mr_error_set(err, MR_FAULT_MACHINE, rc, "port %s: queue %u does not get into the map of sockets: %s%s",
+                                x->rxq[i]->q.port->config->name, x->rxq[i]->q.queue, strerror(-rc), mr_error_remedy(rc));
+        }
+    }
+    return 0;
+}
+
+/* A device that is not up is not called: it would say so each time. */
+static uint32_t doorbell(struct mr_io *io, uint32_t what)
+{
+    struct mr_xdp *x = MR_CONTAINER_OF(io, struct mr_xdp, io);
+    uint32_t seen = 0;
+    for (uint32_t i = 0; i < x->n_txq && what & MR_DOORBELL_SEND; i++) {
+        struct mr_xdp_txq *q = x->txq[i];
+        if (q->unsent != 0) {
+            mr_xdp_tx_kick(q);
+        }
+        if (q->head != q->tail) {
+            seen += mr_xdp_tx_complete(q);
+        }
+    }
+    for (uint32_t i = 0; i < x->n_rxq && what & MR_DOORBELL_RECEIVE; i++) {
+        mr_xdp_rx_wake(x->rxq[i]);
+    }
+    return seen;
+}
+
+static void detach(struct mr_io *io, uint64_t deadline_ns)
+{
+    struct mr_xdp *x = MR_CONTAINER_OF(io, struct mr_xdp, io);
+    for (uint32_t i = 0; i < x->n_rxq; i++) {
+        if (x->rxq[i]->valve_open) {
+            mr_xdp_valve_close(x->rxq[i]);
+        }
+    }
+    bool busy = true;
+    while (busy) {
+        doorbell(io, MR_DOORBELL_SEND);
+        busy = false;
+        for (uint32_t i = 0; i < x->n_txq; i++) {
+            busy |= x->txq[i]->head != x->txq[i]->tail && x->txq[i]->q.halted == 0;
+        }
+        busy = busy && mr_now_ns() < deadline_ns;
+    }
+}
+
+/* ---- opening ---- */
+
+static int make_rxq(struct mr_xdp_port *p, const struct mr_port_setup *setup, uint32_t i)
+{
+    struct mr_xdp *x = MR_CONTAINER_OF(setup->rx_io[i], struct mr_xdp, io);
+    struct mr_xdp_rxq *q = mr_node_alloc(sizeof *q, setup->rx_node[i]);
+    if (q == NULL) {
+        return -ENOMEM;
+    }
+    q->q.port = p->port;
+    q->q.queue = i;
+    q->q.io = setup->rx_io[i];
+    q->q.pool = setup->rx_pool[i];
+    q->xdp = p;
+    q->socket = &p->socket[i];
+    p->port->rxq[i] = &q->q;
+    x->rxq[x->n_rxq++] = q;
+    return mr_xdp_rx_init(q, setup->rx_node[i]);
+}
+
+static int make_txq(struct mr_xdp_port *p, const struct mr_port_setup *setup, uint32_t i)
+{
+    struct mr_xdp *x = MR_CONTAINER_OF(setup->tx_io[i], struct mr_xdp, io);
+    struct mr_xdp_txq *q = mr_node_alloc(sizeof *q, setup->tx_node[i]);
+    if (q == NULL) {
+        return -ENOMEM;
+    }
+    q->q.port = p->port;
+    q->q.queue = i;
+    q->q.io = setup->tx_io[i];
+    q->xdp = p;
+    q->socket = &p->socket[i];
+    p->port->txq[i] = &q->q;
+    x->txq[x->n_txq++] = q;
+    return mr_xdp_tx_init(q, setup->tx_node[i]);
+}
+
+/* Frames for other addresses, too, as long as the descriptor lives. */
+static int make_promiscuous(struct mr_xdp_port *p, struct mr_error *err)
+{
+    struct packet_mreq all = {.mr_ifindex = p->port->ifindex, .mr_type = PACKET_MR_PROMISC};
+    p->promiscuous = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+    if (p->promiscuous < 0 || setsockopt(p->promiscuous, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof all) != 0) {
+        return mr_error_set(err, MR_FAULT_MACHINE, errno, "port %s: %.60s: cannot receive what is for other addresses "
+                            "(PACKET_ADD_MEMBERSHIP): %s%s", p->port->config->name, p->port->config->device, strerror(errno),
+                            mr_error_remedy(errno));
+    }
+    return 0;
+}
+
+int mr_xdp_open_device(struct mr_xdp_port *p, struct mr_error *err)
+{
+    const struct mr_port_config *c = p->port->config;
+    struct mr_link link;
+    int rc = mr_link_find(c->device, &link);
+    if (rc < 0) {
+        return mr_error_set(err, MR_FAULT_MACHINE, rc, "port %s: %.60s: no such interface here: %s", c->name, c->device,
+                            strerror(-rc));
+    }
+    p->port->ifindex = link.index;
+    rc = mr_xdp_settle(p, err);
+    for (uint32_t i = 0; rc == 0 && i < p->n_sockets; i++) {
+        rc = mr_xdp_socket_open(p, i, err);
+    }
+    return rc == 0 && p->port->n_rxq != 0 ? make_promiscuous(p, err) : rc;
+}
+
+/* ---- closing ---- */
+
+/* What the kernel has received, and nobody took. */
+static void count_left(struct mr_xdp_rxq *q)
+{
+    if (q->socket->map[0] != NULL) {
+        mr_count(&q->left_in_ring, __atomic_load_n(q->rx.producer, __ATOMIC_ACQUIRE) - q->rx.cached_cons);
+    }
+}
+
+void mr_xdp_close(struct mr_port *port)
+{
+    struct mr_xdp_port *p = port->state;
+    mr_xdp_program_close(p);
+    for (uint32_t i = 0; i < MR_QUEUES_MAX; i++) {
+        if (port->rxq[i] != NULL) {
+            count_left(rxq_of(port, i));
+        }
+        mr_xdp_socket_close(&p->socket[i]);
+    }
+    if (p->promiscuous >= 0) {
+        close(p->promiscuous);
+        p->promiscuous = -1;
+    }
+}
+
+static void destroy(struct mr_port *port)
+{
+    mr_xdp_close(port);
+    for (uint32_t i = 0; i < MR_QUEUES_MAX; i++) {
+        if (port->rxq[i] != NULL) {
+            mr_xdp_rx_fini(rxq_of(port, i));
+            mr_node_free(rxq_of(port, i), sizeof(struct mr_xdp_rxq));
+            port->rxq[i] = NULL;
+        }
+        if (port->txq[i] != NULL) {
+            mr_xdp_tx_fini(txq_of(port, i));
+            mr_node_free(txq_of(port, i), sizeof(struct mr_xdp_txq));
+            port->txq[i] = NULL;
+        }
+    }
+    free(port->state);
+    port->state = NULL;
+}
+
+static struct mr_xdp_port *create(struct mr_port *port, const struct mr_port_setup *setup)
+{
+    struct mr_xdp_port *p = calloc(1, sizeof *p);
+    if (p == NULL) {
+        return NULL;
+    }
+    p->port = port;
+    p->arena = setup->arena;
+    p->ports = setup->ports;
+    p->n_ports = setup->n_ports;
+    p->chunk_bytes = setup->chunk_bytes;
+    p->tx_ring_frames = setup->tx_ring_frames;
+    p->n_sockets = setup->n_rxq > setup->n_txq ? setup->n_rxq : setup->n_txq;
+    p->promiscuous = p->link_fd = p->program_fd = p->map_fd = -1;
+    for (uint32_t i = 0; i < MR_QUEUES_MAX; i++) {
+        p->socket[i].fd = -1;
+    }
+    return p;
+}
+
+static int open_port(struct mr_port *port, const struct mr_port_setup *setup, struct mr_error *err)
+{
+    struct mr_xdp_port *p = create(port, setup);
+    int rc = p == NULL ? -ENOMEM : 0;
+    port->state = p;
+    port->n_rxq = setup->n_rxq;
+    port->n_txq = setup->n_txq;
+    for (uint32_t i = 0; rc == 0 && i < setup->n_rxq; i++) {
+        rc = make_rxq(p, setup, i);
+    }
+    for (uint32_t i = 0; rc == 0 && i < setup->n_txq; i++) {
+        rc = make_txq(p, setup, i);
+    }
+    rc = rc < 0 ? no_memory(port, err) : mr_xdp_open_device(p, err);
+    if (rc < 0) {
+        if (p != NULL) {
+            destroy(port);
+        }
+        return rc;
+    }
+    mr_xdp_describe(p);
+    return 0;
+}
+
+static uint32_t chunks_back(struct mr_port *port, uint32_t *chunks, uint32_t n)
+{
+    uint32_t k = 0;
+    for (uint32_t i = 0; k < n && i < port->n_rxq; i++) {
+        k += mr_xdp_rx_chunks_back(rxq_of(port, i), chunks + k, n - k);
+    }
+    for (uint32_t i = 0; k < n && i < port->n_txq; i++) {
+        struct mr_xdp_txq *q = txq_of(port, i);
+        for (; q->head != q->tail; q->head++) { // whether they were sent is counted already
+            q->done[q->n_done++] = q->sent[q->head & (q->capacity - 1)].chunk;
+        }
+        k += mr_xdp_reclaim(&q->q, chunks + k, n - k);
+    }
+    return k;
+}
+
+/* ---- telling ---- */
+
+struct sums {
+    struct xdp_statistics kernel;
+    uint64_t left, taken_back, bad_addresses, bad_completions, refused, again, purged;
+};
+
+static struct sums sum(const struct mr_port *port)
+{
+    const struct mr_xdp_port *p = port->state;
+    struct sums s = {0};
+    for (uint32_t i = 0; i < p->n_sockets; i++) {
+        mr_xdp_statistics(&p->socket[i], &s.kernel);
+    }
+    for (uint32_t i = 0; i < port->n_rxq; i++) {
+        const struct mr_xdp_rxq *q = rxq_of(port, i);
+        s.left += mr_counted(&q->left_in_ring);
+        s.taken_back += mr_counted(&q->taken_back);
+        s.bad_addresses += mr_counted(&q->bad_addresses);
+    }
+    for (uint32_t i = 0; i < port->n_txq; i++) {
+        const struct mr_xdp_txq *q = txq_of(port, i);
+        s.bad_completions += mr_counted(&q->bad_completions);
+        s.again += mr_counted(&q->again);
+        s.purged += mr_counted(&q->purged);
+        s.refused += mr_load_acquire(&port->txq[i]->refused);
+    }
+    return s;
+}
+
+/* A copy finds FILL empty, and drops: one loss, two counters. Without copies the device waits, and counts its own. */
+static void stats(struct mr_port *port, struct mr_outsides *out)
+{
+    const struct mr_xdp_port *p = port->state;
+    struct sums s = sum(port);
+    bool copies = p->mode != MR_XDP_ZEROCOPY;
+    if (port->n_rxq != 0) {
+        mr_outside_add(out, "rx_dropped", s.kernel.rx_dropped, NULL, true);
+        mr_outside_add(out, "rx_fill_ring_empty_descs", s.kernel.rx_fill_ring_empty_descs, copies ? "rx_dropped" : NULL, false);
+        mr_outside_add(out, "rx_ring_full", s.kernel.rx_ring_full, NULL, true);
+        mr_outside_add(out, "rx_invalid_descs", s.kernel.rx_invalid_descs, NULL, false);
+        mr_outside_add(out, "left_in_ring", s.left, NULL, true);
+        mr_outside_add(out, "chunks_taken_back", s.taken_back, NULL, false);
+    }
+    if (port->n_txq != 0) {
+        mr_outside_add(out, "tx_invalid_descs", s.kernel.tx_invalid_descs, NULL, false);
+        mr_outside_add(out, "tx_ring_empty_descs", s.kernel.tx_ring_empty_descs, NULL, false);
+        mr_outside_add(out, "refused_sends", s.refused, NULL, false);
+        mr_outside_add(out, "purged_sends", s.purged, NULL, false);
+    }
+    if (s.bad_addresses + s.bad_completions != 0) {
+        mr_outside_add(out, "bad_descriptors", s.bad_addresses + s.bad_completions, NULL, true);
+    }
+}
+
+/* {program, zerocopy, sends_again, last_send_error} */
+static void *report(struct mr_port *port)
+{
+    const struct mr_xdp_port *p = port->state;
+    struct sums s = sum(port);
+    json_t *j = json_object();
+    json_object_set_new(j, "program", port->n_rxq != 0 ? json_integer(p->program_id) : json_null());
+    json_object_set_new(j, "zerocopy", json_boolean(p->mode == MR_XDP_ZEROCOPY));
+    json_object_set_new(j, "sends_again", json_integer((json_int_t)s.again));
+    for (uint32_t i = 0; i < port->n_txq; i++) {
+        int error = __atomic_load_n(&txq_of(port, i)->last_error, __ATOMIC_RELAXED);
+        if (error != 0) {
+            json_object_set_new(j, "last_send_error", json_string(strerror(error)));
+        }
+    }
+    return j;
+}
+
+const struct mr_driver mr_driver_xdp = {
+    .name = "xdp",
+    .summary = "an interface by AF_XDP, in the engine's own chunks",
+    .caps = {.copies = "0 (zerocopy); else 1 in, 1 out", .rx_copies = 1, .tx_copies = 1,
+             .syscalls = "1 per 32 frames sent, 0 to receive", .needs_device = true,
+             .max_queues = MR_QUEUES_MAX, .queue_files = 3},
+    .probe = mr_xdp_probe,
+    .io_create = io_create,
+    .io_destroy = io_destroy,
+    .open = open_port,
+    .attach = attach,
+    .rx_burst = mr_xdp_rx_burst,
+    .tx_burst = mr_xdp_tx_burst,
+    .reclaim = mr_xdp_reclaim,
+    .doorbell = doorbell,
+    .rx_quiesce = mr_xdp_rx_quiesce,
+    .rx_halt = mr_xdp_rx_halt,
+    .tx_halt = mr_xdp_tx_halt,
+    .reopen = mr_xdp_reopen,
+    .rx_resume = mr_xdp_rx_resume,
+    .tx_resume = mr_xdp_tx_resume,
+    .detach = detach,
+    .stats = stats,
+    .close = mr_xdp_close,
+    .chunks_back = chunks_back,
+    .destroy = destroy,
+    .report = report,
+};

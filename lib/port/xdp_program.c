@@ -1,0 +1,139 @@
+/* xdp_program.c: our own XDP program, a map of sockets that it looks into, and a link that holds it on the device.
+ *
+ * No dispatcher, no pins: the link lives as long as its descriptor, so a process that is killed leaves nothing, and nobody
+ * can replace the program by mistake (ip link … xdp off is refused). Somebody else's program is never touched.
+ */
+#include "lib/port/xdp.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/membarrier.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { CODE_MAX = 512 };
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0) {
+        close(*fd);
+        *fd = -1;
+    }
+}
+
+static int refused(const struct mr_xdp_port *p, int rc, const char *what, struct mr_error *err)
+{
+    const char *why = rc == -EPERM || rc == -EACCES
+                          ? "not permitted; needs CAP_BPF and CAP_NET_ADMIN, or root, outside any namespace of users; a port "
+                            "that only sends needs no program"
+                          : strerror(-rc);
+    return mr_error_set(err, MR_FAULT_MACHINE, rc, "port %s: %s of AF_XDP cannot be loaded: %s%s", p->port->config->name, what,
+                        why, mr_error_remedy(rc));
+}
+
+int mr_xdp_program_load(struct mr_xdp_port *p, struct mr_error *err)
+{
+    struct bpf_insn code[CODE_MAX];
+    char why[160];
+    p->map_fd = bpf_map_create(BPF_MAP_TYPE_XSKMAP, MR_XDP_NAME, sizeof(uint32_t), sizeof(int), MR_QUEUES_MAX, NULL);
+    if (p->map_fd < 0) {
+        int rc = -errno;
+        p->map_fd = -1;
+        return refused(p, rc, "the map of sockets", err);
+    }
+    uint32_t n = mr_xdp_take(p->port->config->take, p->map_fd, code, CODE_MAX, why, sizeof why);
+    if (n == 0) {
+        return mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "port %s: take: %s", p->port->config->name, why);
+    }
+    p->program_fd = bpf_prog_load(BPF_PROG_TYPE_XDP, MR_XDP_NAME, "BSD-2-Clause", code, n, NULL);
+    if (p->program_fd < 0) {
+        int rc = -errno;
+        p->program_fd = -1;
+        return refused(p, rc, "the program", err);
+    }
+    struct bpf_prog_info info = {0};
+    uint32_t bytes = sizeof info;
+    p->program_id = bpf_obj_get_info_by_fd(p->program_fd, &info, &bytes) == 0 ? info.id : 0;
+    return 0;
+}
+
+int mr_xdp_program_attach(struct mr_xdp_port *p, bool generic)
+{
+    LIBBPF_OPTS(bpf_link_create_opts, options, .flags = generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
+    uint64_t since_ns = 0;
+    int rc;
+    do {
+        int fd = bpf_link_create(p->program_fd, p->port->ifindex, BPF_XDP, &options);
+        rc = fd < 0 ? -errno : 0;
+        p->link_fd = fd < 0 ? -1 : fd;
+    } while (mr_xdp_wait_more(&since_ns, rc)); // of a process that was killed a moment ago
+    return rc;
+}
+
+/* "program 23 (name)": whose it is. */
+static void name_other(const struct mr_xdp_port *p, char *text, size_t bytes)
+{
+    uint32_t id = 0;
+    struct bpf_prog_info info = {0};
+    uint32_t length = sizeof info;
+    bpf_xdp_query_id(p->port->ifindex, 0, &id);
+    int fd = id == 0 ? -1 : bpf_prog_get_fd_by_id(id);
+    if (fd >= 0) {
+        bpf_obj_get_info_by_fd(fd, &info, &length);
+        close(fd);
+    }
+    snprintf(text, bytes, "program %u%s%s%s", id, info.name[0] != 0 ? " (" : "", info.name, info.name[0] != 0 ? ")" : "");
+}
+
+int mr_xdp_program_fail(const struct mr_xdp_port *p, bool generic, int rc, struct mr_error *err)
+{
+    const struct mr_port_config *c = p->port->config;
+    const char *mode = generic ? "generic" : "native";
+    char other[60];
+    if (rc == -EBUSY || rc == -EEXIST) {
+        name_other(p, other, sizeof other);
+        return mr_error_set(err, MR_FAULT_MACHINE, rc, "port %s: %.60s has an XDP program already: %s, not ours to remove; whose "
+                            "it is: bpftool prog show, or bpftool net; another millrace on this device ends first",
+                            c->name, c->device, other);
+    }
+    if (rc == -ERANGE) {
+        return mr_error_set(err, MR_FAULT_MACHINE, rc, "port %s: %.60s takes no XDP program in %s mode with its MTU, or its peer's; "
+                            "ip link set %.60s mtu 1500 (on a veth both ends), or mode: generic", c->name, c->device, mode,
+                            c->device);
+    }
+    return mr_error_set(err, MR_FAULT_MACHINE, rc, "port %s: %.60s takes no XDP program in %s mode: %s%s", c->name, c->device,
+                        mode, strerror(-rc), generic ? mr_error_remedy(rc) : "; mode: generic works on every device, or auto");
+}
+
+void mr_xdp_program_close(struct mr_xdp_port *p)
+{
+    close_fd(&p->link_fd);
+    close_fd(&p->program_fd);
+    close_fd(&p->map_fd);
+}
+
+/* ---- one queue ---- */
+
+int mr_xdp_valve_open(struct mr_xdp_rxq *q)
+{
+    uint32_t key = q->q.queue;
+    int rc = bpf_map_update_elem(q->xdp->map_fd, &key, &q->socket->fd, BPF_ANY) == 0 ? 0 : -errno;
+    q->valve_open = rc == 0;
+    q->waited = false;
+    q->quiet_looks = 0;
+    return rc;
+}
+
+/* Programs that found the socket in the map are through when every processor has passed a point where none can run. A
+ * kernel that cannot say so (nohz_full) leaves it to looking several times. */
+void mr_xdp_valve_close(struct mr_xdp_rxq *q)
+{
+    uint32_t key = q->q.queue;
+    if (q->xdp->map_fd >= 0) {
+        bpf_map_delete_elem(q->xdp->map_fd, &key);
+    }
+    q->waited = syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0;
+    q->valve_open = false;
+}
