@@ -3,6 +3,7 @@
  *   compare_options.c  what was typed
  *   compare_rows.c     which rows there are, and which cannot run here
  *   compare_reference.c what forwards without us
+ *   compare_bare.c     the bare loop beside a row
  *   compare_offer.c    frames offered once: by the lab's generator, watched from outside
  *   compare_row.c      all measurements of one row in one round
  *   compare_json.c     the document
@@ -30,6 +31,7 @@ struct compare_options {
     const char *drivers; /* as typed; NULL = all */
     const char *size, *work;
     const char *json;     /* NULL = none */
+    const char *bare;     /* folder of the bare loops; NULL = of the build tree */
     const char *baseline; /* a document of an earlier run; NULL = none */
     uint32_t rounds;      /* 0 = by --quick or full */
     uint64_t seed;
@@ -61,6 +63,7 @@ struct compare_round {
     double flat_mpps, no_loss_mpps, offered_mpps; /* offered: flat out */
     double cpu_ns, box_ns, busy_share, syscalls;
     double source_ns;  /* CPU of the source a frame sent */
+    double bare_mpps, bare_cpu_ns; /* of the bare loop, flat out */
     struct compare_latency latency[COMPARE_SHARES];
     bool disturbed, source_limited;
 };
@@ -71,7 +74,10 @@ struct compare_row {
     const char *rx_driver, *tx_driver;
     uint32_t n_sets;
     const char *sets[COMPARE_SETS];
-    uint32_t copies;
+    int32_t copies;    /* below 0 = the device's vendor knows */
+    bool calls_counted;
+    char bare[2400];        /* the program of its bare loop; empty = none */
+    char bare_reason[2500]; /* why there is none, or it did not run */
     int program, link; /* of a reference that is a BPF program, while it forwards; else -1 */
     char mode[340];
     char reason[sizeof((struct mr_error *)0)->text]; /* why it cannot run, or why it ended; empty = it ran */
@@ -106,6 +112,11 @@ int compare_row_measure(struct compare *c, struct compare_row *row, struct mr_er
 /* compare_reference_start, _stop: have the kernel forward by itself, as the row says; for a driver's row nothing. */
 int compare_reference_start(const struct compare *c, struct compare_row *row, struct mr_error *err);
 int compare_reference_stop(const struct compare *c, struct compare_row *row, struct mr_error *err);
+
+/* compare_bare_find: the program of a row's bare loop. compare_bare_measure: run it in round c->rounds, flat out; without
+ * one nothing. */
+void compare_bare_find(const struct compare *c, struct compare_row *row);
+int compare_bare_measure(struct compare *c, struct compare_row *row, struct mr_error *err);
 
 /* What is offered once, and what came of it. */
 struct compare_offer {

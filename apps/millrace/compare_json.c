@@ -95,7 +95,7 @@ static double lost_of(const struct compare_row *row, const char **most)
 
 static struct mr_why why_of(const struct compare *c, const struct compare_row *row)
 {
-    struct mr_why w = {.name = row->name, .syscalls = MEDIAN(syscalls), .copies = row->copies};
+    struct mr_why w = {.name = row->name, .syscalls = row->calls_counted ? MEDIAN(syscalls) : -1, .copies = row->copies};
     double lost = lost_of(row, &w.lost_as);
     double busy = row->receive_ns + row->work_ns + row->send_ns + row->blocked_ns;
     if (row->frames > 0) {
@@ -121,6 +121,27 @@ static json_t *why_json(const struct compare *c, const struct compare_row *row, 
 }
 
 /* ---- a row ---- */
+
+/* Against the bare loop of the same rounds; above 1 is better for us. */
+static json_t *bare_json(const struct compare *c, const struct compare_row *row)
+{
+    double ours[MR_ROUNDS_MAX], theirs[MR_ROUNDS_MAX];
+    column(c, row, offsetof(struct compare_round, flat_mpps), ours);
+    column(c, row, offsetof(struct compare_round, bare_mpps), theirs);
+    const struct mr_estimate rate = mr_estimate_ratio(ours, theirs, c->rounds, c->options.seed);
+    column(c, row, offsetof(struct compare_round, cpu_ns), ours);
+    column(c, row, offsetof(struct compare_round, bare_cpu_ns), theirs);
+    const struct mr_estimate cpu = mr_estimate_ratio(theirs, ours, c->rounds, c->options.seed);
+    if (rate.n == 0) {
+        return json_null();
+    }
+    json_t *j = json_pack("{s:f, s:f, s:f, s:i, s:f, s:f}", "ratio", rate.median, "low", rate.low, "high", rate.high,
+                          "pairs", (int)rate.n, "bare_mpps", MEDIAN(bare_mpps), "bare_cpu_ns_per_frame",
+                          MEDIAN(bare_cpu_ns));
+    json_object_set_new(j, "cpu", cpu.n == 0 ? json_null()
+                                             : json_pack("{s:f, s:f, s:f}", "ratio", cpu.median, "low", cpu.low, "high", cpu.high));
+    return j;
+}
 
 static json_t *latency_json(const struct compare *c, const struct compare_row *row)
 {
@@ -177,14 +198,15 @@ static json_t *row_json(const struct compare *c, const struct compare_row *row, 
     json_object_set_new(j, "reason", row->reason[0] != 0 ? json_string(row->reason) : json_null());
     put_rates(c, row, j);
     json_object_set_new(j, "latency_ns", latency_json(c, row));
-    json_object_set_new(j, "syscalls_per_frame", ran ? json_real(MEDIAN(syscalls)) : json_null());
-    json_object_set_new(j, "copies", ran ? json_integer(row->copies) : json_null());
+    json_object_set_new(j, "syscalls_per_frame", ran && row->calls_counted ? json_real(MEDIAN(syscalls)) : json_null());
+    json_object_set_new(j, "copies", ran && row->copies >= 0 ? json_integer(row->copies) : json_null());
     json_object_set_new(j, "cpu_ns_per_frame", real_or_null(MEDIAN(cpu_ns)));
     json_object_set_new(j, "cpu_ns_per_frame_system", real_or_null(MEDIAN(box_ns)));
     json_object_set_new(j, "busy_share", real_or_null(MEDIAN(busy_share)));
     json_object_set(j, "drops", row->drops);
     json_object_set_new(j, "why", why_json(c, row, above));
-    json_object_set_new(j, "ratio_to_bare", json_null());
+    json_object_set_new(j, "ratio_to_bare", bare_json(c, row));
+    json_object_set_new(j, "bare_reason", row->bare_reason[0] != 0 ? json_string(row->bare_reason) : json_null());
     json_object_set_new(j, "rounds", rounds_json(c, row));
     return j;
 }

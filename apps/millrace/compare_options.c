@@ -18,6 +18,7 @@ static const char help[] =
     "  --rounds N            1 to 64; default 4, with --quick 2; the rows of a round run in random order\n"
     "  --seed N              of that order and of the intervals; default: another each time\n"
     "  --quick               90 s at most: short windows, coarse search; without it 8 min at most\n"
+    "  --bare DIR            where the bare loops are (bare_uring, …); default the build tree's perf\n"
     "  --baseline FILE       a document of an earlier run: ratios to it, with intervals\n"
     "  --json FILE|-         the result as one JSON document\n"
     "  --quiet               no progress, no tables\n"
@@ -28,12 +29,13 @@ static const char help[] =
     "\n"
     "Exit code 0: done; 1: failed; 2: usage; 3: the machine cannot.\n";
 
-enum { DRIVERS = 1, SIZE, WORK, ROUNDS, SEED, QUICK, BASELINE, JSON, QUIET, VERBOSE, HELP = 'h' };
+enum { DRIVERS = 1, SIZE, WORK, ROUNDS, SEED, QUICK, BARE, BASELINE, JSON, QUIET, VERBOSE, HELP = 'h' };
 
 static const struct option known[] = {
     {"drivers", required_argument, NULL, DRIVERS},   {"size", required_argument, NULL, SIZE},
     {"work", required_argument, NULL, WORK},         {"rounds", required_argument, NULL, ROUNDS},
     {"seed", required_argument, NULL, SEED},         {"quick", no_argument, NULL, QUICK},
+    {"bare", required_argument, NULL, BARE},
     {"baseline", required_argument, NULL, BASELINE}, {"json", required_argument, NULL, JSON},
     {"quiet", no_argument, NULL, QUIET},             {"verbose", no_argument, NULL, VERBOSE},
     {"help", no_argument, NULL, HELP},               {0}};
@@ -99,6 +101,9 @@ static int take(struct compare_options *o, int option, const char *text, struct 
         return number(&o->seed, 1, UINT32_MAX, "seed", text, err);
     case QUICK:
         o->quick = true;
+        break;
+    case BARE:
+        o->bare = text;
         break;
     case BASELINE:
         o->baseline = text;

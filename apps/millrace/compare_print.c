@@ -114,6 +114,29 @@ static void print_row_words(FILE *out, const json_t *row, bool colour)
     }
 }
 
+/* The bare loop of each row that has one, and how near we come to it. */
+static void print_bare(FILE *out, const json_t *doc, bool colour)
+{
+    size_t i;
+    const json_t *row;
+    bool any = false;
+    json_array_foreach(json_object_get(doc, "drivers"), i, row) {
+        const json_t *b = json_object_get(row, "ratio_to_bare"), *cpu = json_object_get(b, "cpu");
+        if (!json_is_object(b)) {
+            continue;
+        }
+        if (!any) {
+            fprintf(out, "%s%-14s%9s%9s  %-26s%-26s%s\n", colour ? BOLD : "", "bare loop", "Mpps", "CPU ns",
+                    "ours / bare, rate", "bare / ours, CPU a frame", colour ? PLAIN : "");
+            any = true;
+        }
+        fprintf(out, "%-14s%9.3f%9.0f  %.2f [%.2f .. %.2f]%8s%.2f [%.2f .. %.2f]\n", name_of(row), number(b, "bare_mpps"),
+                number(b, "bare_cpu_ns_per_frame"), number(b, "ratio"), number(b, "low"), number(b, "high"), "",
+                number(cpu, "ratio"), number(cpu, "low"), number(cpu, "high"));
+    }
+    fputs(any ? "\n" : "", out);
+}
+
 static void print_method(FILE *out, const json_t *doc)
 {
     const json_t *m = json_object_get(doc, "method"), *host = json_object_get(doc, "host"), *s = json_object_get(doc, "source");
@@ -170,6 +193,7 @@ void compare_print(const json_t *doc, FILE *out, bool colour)
     }
     print_references(out, doc, with_p99_9, 0, best);
     fputc('\n', out);
+    print_bare(out, doc, colour);
     json_array_foreach(json_object_get(doc, "reference"), i, row) {
         if (!ran(row) || json_integer_value(json_object_get(row, "disturbed_rounds")) != 0) {
             print_row_words(out, row, colour);

@@ -187,7 +187,7 @@ static int search(struct compare *c, const struct compare_row *row, struct compa
     const struct mr_search_rules rules = {.loss_most = COMPARE_LOSS_MOST,
                                           .offered_least = OFFERED_LEAST,
                                           .precision = c->options.quick ? 0.06 : 0.03,
-                                          .stride = 0.15,
+                                          .stride = 0.2,
                                           .trials_most = c->times.trials};
     struct mr_search s;
     double guess = guess_of(c, row, r);
@@ -252,7 +252,9 @@ int compare_row_measure(struct compare *c, struct compare_row *row, struct mr_er
     struct compare_round *r = &row->round[c->rounds];
     struct mr_error why = {0};
     struct lab_wire wire;
-    int result = compare_reference_start(c, row, &why);
+    bool bare_first = mr_random(&c->random) % 2 != 0;
+    int result = bare_first ? compare_bare_measure(c, row, &why) : 0;
+    result = result < 0 ? result : compare_reference_start(c, row, &why);
     result = result < 0 ? result : flat_out(c, row, r, &why);
     if (result == 0 && row->kind != COMPARE_NOBODY) {
         result = below_loss(c, row, r, &why);
@@ -260,6 +262,7 @@ int compare_row_measure(struct compare *c, struct compare_row *row, struct mr_er
     if (result < 0) {
         snprintf(row->reason, sizeof row->reason, "%s", why.text);
     }
-    result = compare_reference_stop(c, row, err);
+    result = bare_first ? 0 : compare_bare_measure(c, row, err);
+    result = result < 0 ? result : compare_reference_stop(c, row, err);
     return result < 0 ? result : lab_wire_read(&c->net, &wire, err); // the lab is as it was
 }

@@ -14,6 +14,7 @@ static struct compare_row *add(struct compare *c, const char *name, enum compare
     row->kind = kind;
     row->drops = json_object();
     row->program = row->link = -1;
+    row->calls_counted = true;
     snprintf(row->name, sizeof row->name, "%s", name);
     return row;
 }
@@ -30,7 +31,8 @@ static void look(struct compare_row *row, const struct mr_driver_entry *entry)
     } else if (d->probe(&probe) != 0 || !probe.usable) {
         snprintf(row->reason, sizeof row->reason, "%s", probe.reason);
     } else {
-        row->copies = d->caps.rx_copies + d->caps.tx_copies;
+        row->calls_counted = !d->caps.own_names; // else what happens below is another's code, which counts neither
+        row->copies = row->calls_counted ? (int32_t)(d->caps.rx_copies + d->caps.tx_copies) : -1;
     }
 }
 
@@ -95,6 +97,7 @@ int compare_rows(struct compare *c, struct mr_error *err)
             struct compare_row *row = add(c, entry->name, COMPARE_DRIVER);
             row->rx_driver = row->tx_driver = entry->name;
             look(row, entry);
+            compare_bare_find(c, row);
         }
     }
     return 0;

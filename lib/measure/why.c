@@ -82,8 +82,8 @@ static void say_changes(struct line *l, const struct mr_why *w, const struct mr_
         say_calls(l, w->syscalls);
         between = ", ";
     }
-    if (w->copies != a->copies) {
-        say(l, "%scopies %u -> %u", between, a->copies, w->copies);
+    if (w->copies != a->copies && w->copies >= 0 && a->copies >= 0) {
+        say(l, "%scopies %d -> %d", between, a->copies, w->copies);
         between = ", ";
     }
     say_change(l, &between, "receive", w->receive_ns, a->receive_ns);

@@ -18,7 +18,7 @@ struct mr_why {
     double idle_share;    /* of the time that frames were offered: nothing to do */
     double syscalls;      /* per frame; below 0 = not counted */
     double batch_frames;  /* mean of the sending stage */
-    uint32_t copies;      /* per frame, between device and chunk */
+    int32_t copies;       /* per frame, between device and chunk; below 0 = not known */
     double lost_share;    /* of the frames offered */
     const char *lost_as;  /* the largest loss, by its counter's name; NULL = none */
 };
