@@ -16,8 +16,8 @@
 #define MS 1000000ull
 #define S  1000000000ull
 
-static const struct compare_times full = {.warm_ns = 150 * MS, .window_ns = 800 * MS, .trial_ns = 800 * MS,
-                                          .latency_ns = 1000 * MS, .limit_ns = 470 * S, .rounds = 4, .trials = 12};
+static const struct compare_times full = {.warm_ns = 100 * MS, .window_ns = 500 * MS, .trial_ns = 400 * MS,
+                                          .latency_ns = 500 * MS, .limit_ns = 470 * S, .rounds = 4, .trials = 12};
 static const struct compare_times quick = {.warm_ns = 80 * MS, .window_ns = 300 * MS, .trial_ns = 200 * MS,
                                            .latency_ns = 250 * MS, .limit_ns = 86 * S, .rounds = 2, .trials = 8};
 

@@ -4,6 +4,7 @@
  *   compare_rows.c     which rows there are, and which cannot run here
  *   compare_reference.c what forwards without us
  *   compare_bare.c     the bare loop beside a row
+ *   compare_xdp_source.c frames that were never socket buffers
  *   compare_offer.c    frames offered once: by the lab's generator, watched from outside
  *   compare_row.c      all measurements of one row in one round
  *   compare_json.c     the document
@@ -22,7 +23,7 @@
 #include "lib/measure/search.h"
 #include "lib/measure/why.h"
 
-enum { COMPARE_ROWS_MAX = 32, COMPARE_SHARES = 3, COMPARE_SETS = 4 };
+enum { COMPARE_ROWS_MAX = 64, COMPARE_SHARES = 3, COMPARE_SETS = 4 };
 
 static const double COMPARE_LOSS_MOST = 0.001; /* of the frames sent, in one trial: what counts as without loss */
 static const double COMPARE_FOREIGN_MOST = 0.12; /* of a CPU: above, something else disturbed the window */
@@ -35,6 +36,7 @@ struct compare_options {
     const char *baseline; /* a document of an earlier run; NULL = none */
     uint32_t rounds;      /* 0 = by --quick or full */
     uint64_t seed;
+    bool skb, xdp; /* the feeds; none = by --quick or full */
     bool quick, quiet, verbose;
 };
 
@@ -70,6 +72,7 @@ struct compare_round {
 
 struct compare_row {
     enum compare_kind kind;
+    bool xdp_fed;
     char name[48];
     const char *rx_driver, *tx_driver;
     uint32_t n_sets;
@@ -86,7 +89,8 @@ struct compare_row {
     json_t *drops;
     double receive_ns, work_ns, send_ns, blocked_ns; /* of the forwarding core's time */
     double offered_ns;                               /* so long frames were offered */
-    double batches, frames, sent;                    /* of the sending stage; by the source */
+    double batches, frames;                          /* of the sending stage */
+    double sent, received;                           /* by the source, at the sink's device */
 };
 
 struct compare {
@@ -109,6 +113,10 @@ int compare_rows(struct compare *c, struct mr_error *err);
  * does not work any more. */
 int compare_row_measure(struct compare *c, struct compare_row *row, struct mr_error *err);
 
+/* compare_receive_offload: of a device on one side. A veth takes XDP frames only while its peer has a NAPI, which generic
+ * receive offload gives it. */
+int compare_receive_offload(const struct compare *c, enum lab_side side, const char *device, bool on, struct mr_error *err);
+
 /* compare_reference_start, _stop: have the kernel forward by itself, as the row says; for a driver's row nothing. */
 int compare_reference_start(const struct compare *c, struct compare_row *row, struct mr_error *err);
 int compare_reference_stop(const struct compare *c, struct compare_row *row, struct mr_error *err);
@@ -123,6 +131,7 @@ struct compare_offer {
     double fps;      /* 0 = flat out */
     uint64_t for_ns;
     bool verify;     /* a sink that verifies one traffic flow: latency */
+    bool xdp;        /* fed as XDP frames */
     bool window;     /* watch a window of it */
     const struct lab_process *engine; /* whose CPU time to watch; NULL = nobody's */
 };
@@ -137,6 +146,11 @@ struct compare_offered {
     double engine_ns, source_ns;     /* CPU time */
     bool disturbed;
 };
+
+/* compare_xdp_source_start: frames for o->for_ns from a process of its own. compare_xdp_source_end: waits for it. */
+int compare_xdp_source_start(const struct compare *c, const struct compare_offer *o, struct lab_process *p,
+                             struct mr_error *err);
+int compare_xdp_source_end(struct lab_process *p, struct compare_offered *out, struct mr_error *err);
 
 int compare_offer(struct compare *c, const struct compare_offer *o, struct compare_offered *out, struct mr_error *err);
 

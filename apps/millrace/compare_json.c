@@ -65,10 +65,11 @@ static json_t *column_json(const struct compare *c, const struct compare_row *ro
  * kernel, and that part is what it takes longer for a frame than when nobody listens. */
 static void fill_box(struct compare *c)
 {
-    const struct compare_row *row = &c->rows[0];
-    double alone = MEDIAN(source_ns);
-    for (uint32_t i = 1; i < c->n_rows; i++) {
-        for (uint32_t k = 0; k < c->rounds; k++) {
+    double alone = 0;
+    for (uint32_t i = 0; i < c->n_rows; i++) {
+        const struct compare_row *row = &c->rows[i];
+        alone = row->kind == COMPARE_NOBODY ? MEDIAN(source_ns) : alone; // it comes first of each feed
+        for (uint32_t k = 0; k < c->rounds && row->kind != COMPARE_NOBODY; k++) {
             struct compare_round *r = &c->rows[i].round[k];
             bool known = alone > 0 && r->flat_mpps > 0 && r->source_ns > 0 && !r->disturbed;
             r->box_ns = known ? r->cpu_ns + (r->source_ns - alone) * r->offered_mpps / r->flat_mpps : 0;
@@ -78,25 +79,24 @@ static void fill_box(struct compare *c)
 
 /* ---- why ---- */
 
-static double lost_of(const struct compare_row *row, const char **most)
+static const char *largest_loss(const struct compare_row *row)
 {
-    const char *name;
+    const char *name, *most = NULL;
     json_t *n;
-    json_int_t sum = 0, largest = 0;
+    json_int_t largest = 0;
     json_object_foreach(row->drops, name, n) {
-        sum += json_integer_value(n);
         if (json_integer_value(n) > largest) {
             largest = json_integer_value(n);
-            *most = name;
+            most = name;
         }
     }
-    return (double)sum;
+    return most;
 }
 
 static struct mr_why why_of(const struct compare *c, const struct compare_row *row)
 {
     struct mr_why w = {.name = row->name, .syscalls = row->calls_counted ? MEDIAN(syscalls) : -1, .copies = row->copies};
-    double lost = lost_of(row, &w.lost_as);
+    w.lost_as = largest_loss(row);
     double busy = row->receive_ns + row->work_ns + row->send_ns + row->blocked_ns;
     if (row->frames > 0) {
         w.receive_ns = row->receive_ns / row->frames;
@@ -106,7 +106,7 @@ static struct mr_why why_of(const struct compare *c, const struct compare_row *r
         w.batch_frames = row->frames / row->batches;
     }
     w.idle_share = busy < row->offered_ns ? 1 - busy / row->offered_ns : 0;
-    w.lost_share = row->sent > 0 ? lost / row->sent : 0;
+    w.lost_share = row->sent > row->received ? 1 - row->received / row->sent : 0;
     return w;
 }
 
@@ -193,7 +193,7 @@ static json_t *row_json(const struct compare *c, const struct compare_row *row, 
     bool ran = row->reason[0] == 0 && MEDIAN(flat_mpps) > 0;
     json_t *j = json_object();
     json_object_set_new(j, row->kind == COMPARE_DRIVER ? "driver" : "name", json_string(row->name));
-    json_object_set_new(j, "feed", json_string("skb"));
+    json_object_set_new(j, "feed", json_string(row->xdp_fed ? "xdp" : "skb"));
     json_object_set_new(j, "mode", row->mode[0] != 0 ? json_string(row->mode) : json_null());
     json_object_set_new(j, "reason", row->reason[0] != 0 ? json_string(row->reason) : json_null());
     put_rates(c, row, j);
@@ -219,6 +219,7 @@ static json_t *drivers_json(const struct compare *c)
     const struct compare_row *above = NULL;
     for (uint32_t i = 0; i < c->n_rows; i++) {
         const struct compare_row *row = &c->rows[i];
+        above = row->kind == COMPARE_NOBODY ? NULL : above;
         if (row->kind == COMPARE_DRIVER) {
             json_array_append_new(list, row_json(c, row, above));
             above = row->frames > 0 ? row : above;
@@ -239,13 +240,20 @@ static json_t *reference_json(const struct compare *c)
     return list;
 }
 
-static json_t *source_json(const struct compare *c)
+static json_t *sources_json(const struct compare *c)
 {
-    const struct compare_row *row = &c->rows[0];
-    return json_pack("{s:s, s:o, s:o, s:o, s:i, s:b}", "feed", "skb", "mpps_alone", real_or_null(MEDIAN(offered_mpps)),
-                     "cpu_ns_per_frame_alone", real_or_null(MEDIAN(source_ns)), "reason",
-                     row->reason[0] != 0 ? json_string(row->reason) : json_null(), "cpu", (int)c->lab.source_cpu,
-                     "shares_cpu_with_pipeline", (int)c->lab.shared_cpu);
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < c->n_rows; i++) {
+        const struct compare_row *row = &c->rows[i];
+        if (row->kind == COMPARE_NOBODY) {
+            json_array_append_new(
+                list, json_pack("{s:s, s:o, s:o, s:o, s:i, s:b}", "feed", row->xdp_fed ? "xdp" : "skb", "mpps_alone",
+                                real_or_null(MEDIAN(offered_mpps)), "cpu_ns_per_frame_alone", real_or_null(MEDIAN(source_ns)),
+                                "reason", row->reason[0] != 0 ? json_string(row->reason) : json_null(), "cpu",
+                                (int)c->lab.source_cpu, "shares_cpu_with_pipeline", (int)c->lab.shared_cpu));
+        }
+    }
+    return list;
 }
 
 static json_t *method_json(const struct compare *c)
@@ -272,7 +280,7 @@ json_t *compare_json(struct compare *c, int argc, char **argv)
     json_object_set_new(doc, "command", mr_command_json(argc, argv));
     json_object_set_new(doc, "host", mr_host_json());
     json_object_set_new(doc, "method", method_json(c));
-    json_object_set_new(doc, "source", source_json(c));
+    json_object_set_new(doc, "sources", sources_json(c));
     json_object_set_new(doc, "drivers", drivers_json(c));
     json_object_set_new(doc, "reference", reference_json(c));
     json_object_set_new(doc, "tcp", json_array());

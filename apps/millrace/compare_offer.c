@@ -67,7 +67,7 @@ static void take_reading(const struct compare *c, const struct compare_offer *o,
     r->at_ns = (double)mr_now_ns();
     r->engine_ns = cpu_ns(o->engine);
     r->source_ns = cpu_ns(source);
-    r->sent = (double)src.tx_packets;
+    r->sent = (double)src.tx_packets + (o->xdp ? (double)src.tx_dropped : 0); // left's queue was full
     r->received = (double)dst.rx_packets;
 }
 
@@ -125,6 +125,26 @@ static void read_latency(const json_t *report, struct compare_offered *out)
     }
 }
 
+static int offer_xdp(struct compare *c, const struct compare_offer *o, struct lab_process *source,
+                     struct compare_offered *out, struct mr_error *err)
+{
+    struct lab_wire before, after;
+    int result = lab_wire_read(&c->net, &before, err);
+    result = result < 0 ? result : compare_xdp_source_start(c, o, source, err);
+    if (result < 0) {
+        return result;
+    }
+    if (o->window) {
+        watch_window(c, o, source, out);
+    }
+    result = compare_xdp_source_end(source, out, err);
+    lab_wire_settle(&c->net);
+    result = result < 0 ? result : lab_wire_read(&c->net, &after, err);
+    out->received = after.dst.rx_packets - before.dst.rx_packets;
+    out->offered_fps = offered_fps(o, out);
+    return result;
+}
+
 static int offer(struct compare *c, const struct compare_offer *o, struct lab_process *source,
                  struct compare_offered *out, struct mr_error *err)
 {
@@ -164,7 +184,7 @@ int compare_offer(struct compare *c, const struct compare_offer *o, struct compa
 {
     struct lab_process source = {.pid = 0};
     *out = (struct compare_offered){.seconds = 0};
-    int result = offer(c, o, &source, out, err);
+    int result = o->xdp ? offer_xdp(c, o, &source, out, err) : offer(c, o, &source, out, err);
     lab_process_destroy(&source);
     return result;
 }

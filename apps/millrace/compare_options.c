@@ -13,6 +13,8 @@ static const char help[] =
     "  millrace compare [options]\n"
     "\n"
     "  --drivers LIST        all (default), or some: uring,mmap (see: millrace drivers)\n"
+    "  --feed skb|xdp|both   frames from a packet socket, or XDP frames that never were socket buffers (no latency then);\n"
+    "                        default both, with --quick skb\n"
     "  --size SIZE           64, 64..1518, imix (with FCS); default 64\n"
     "  --work NAME           forward, macswap, l2; default forward\n"
     "  --rounds N            1 to 64; default 4, with --quick 2; the rows of a round run in random order\n"
@@ -29,10 +31,11 @@ static const char help[] =
     "\n"
     "Exit code 0: done; 1: failed; 2: usage; 3: the machine cannot.\n";
 
-enum { DRIVERS = 1, SIZE, WORK, ROUNDS, SEED, QUICK, BARE, BASELINE, JSON, QUIET, VERBOSE, HELP = 'h' };
+enum { DRIVERS = 1, FEED, SIZE, WORK, ROUNDS, SEED, QUICK, BARE, BASELINE, JSON, QUIET, VERBOSE, HELP = 'h' };
 
 static const struct option known[] = {
-    {"drivers", required_argument, NULL, DRIVERS},   {"size", required_argument, NULL, SIZE},
+    {"drivers", required_argument, NULL, DRIVERS},   {"feed", required_argument, NULL, FEED},
+    {"size", required_argument, NULL, SIZE},
     {"work", required_argument, NULL, WORK},         {"rounds", required_argument, NULL, ROUNDS},
     {"seed", required_argument, NULL, SEED},         {"quick", no_argument, NULL, QUICK},
     {"bare", required_argument, NULL, BARE},
@@ -89,6 +92,10 @@ static int take(struct compare_options *o, int option, const char *text, struct 
     case DRIVERS:
         o->drivers = text;
         break;
+    case FEED:
+        o->skb = strcmp(text, "skb") == 0 || strcmp(text, "both") == 0;
+        o->xdp = strcmp(text, "xdp") == 0 || strcmp(text, "both") == 0;
+        return o->skb || o->xdp ? 0 : wrong("feed", text, "skb, xdp or both", err);
     case SIZE:
         return take_size(o, text, err);
     case WORK:
@@ -151,5 +158,16 @@ int compare_options_parse(struct compare_options *o, int argc, char **argv, stru
         }
         result = option == '?' ? unknown(argv[optind - 1], err) : take(o, option, optarg, err);
     }
-    return result == 0 && optind < argc ? unknown(argv[optind], err) : result;
+    if (result == 0 && optind < argc) {
+        return unknown(argv[optind], err);
+    }
+    if (!o->skb && !o->xdp) {
+        o->skb = true;
+        o->xdp = !o->quick;
+    }
+    struct mr_sizes sizes;
+    if (result == 0 && o->xdp && mr_parse_sizes(o->size, &sizes) == 0 && (sizes.n > 1 || sizes.ranged)) {
+        return wrong("size", o->size, "one size for XDP frames, which are all alike; or --feed skb", err);
+    }
+    return result;
 }

@@ -97,7 +97,7 @@ static void print_losses(FILE *out, const json_t *row)
 static void print_row_words(FILE *out, const json_t *row, bool colour)
 {
     int disturbed = (int)number(row, "disturbed_rounds");
-    fprintf(out, "%s%s%s\n", colour ? BOLD : "", name_of(row), colour ? PLAIN : "");
+    fprintf(out, "%s%s%s, fed %s\n", colour ? BOLD : "", name_of(row), colour ? PLAIN : "", text(row, "feed"));
     if (!ran(row)) {
         fprintf(out, "  %snot run%s  %s\n", colour ? RED : "", colour ? PLAIN : "", text(row, "reason"));
         return;
@@ -130,8 +130,8 @@ static void print_bare(FILE *out, const json_t *doc, bool colour)
                     "ours / bare, rate", "bare / ours, CPU a frame", colour ? PLAIN : "");
             any = true;
         }
-        fprintf(out, "%-14s%9.3f%9.0f  %.2f [%.2f .. %.2f]%8s%.2f [%.2f .. %.2f]\n", name_of(row), number(b, "bare_mpps"),
-                number(b, "bare_cpu_ns_per_frame"), number(b, "ratio"), number(b, "low"), number(b, "high"), "",
+        fprintf(out, "%-9s%-5s%9.3f%9.0f  %.2f [%.2f .. %.2f]%8s%.2f [%.2f .. %.2f]\n", name_of(row), text(row, "feed"),
+                number(b, "bare_mpps"), number(b, "bare_cpu_ns_per_frame"), number(b, "ratio"), number(b, "low"), number(b, "high"), "",
                 number(cpu, "ratio"), number(cpu, "low"), number(cpu, "high"));
     }
     fputs(any ? "\n" : "", out);
@@ -139,14 +139,20 @@ static void print_bare(FILE *out, const json_t *doc, bool colour)
 
 static void print_method(FILE *out, const json_t *doc)
 {
-    const json_t *m = json_object_get(doc, "method"), *host = json_object_get(doc, "host"), *s = json_object_get(doc, "source");
-    fprintf(out, "compare: %s, %s; frames of %s bytes, work %s, fed as %s\n", text(host, "cpu"), text(host, "kernel"),
-            text(m, "size"), text(m, "work"), text(s, "feed"));
-    fprintf(out, "%d rounds in random order (seed %.0f), %.0f s; no loss: at most %.1f %% lost in %.1f s; the source alone: ",
+    const json_t *m = json_object_get(doc, "method"), *host = json_object_get(doc, "host");
+    fprintf(out, "compare: %s, %s; frames of %s bytes, work %s\n", text(host, "cpu"), text(host, "kernel"), text(m, "size"),
+            text(m, "work"));
+    fprintf(out, "%d rounds in random order (seed %.0f), %.0f s; no loss: at most %.1f %% lost in %.1f s\n",
             (int)number(m, "rounds_made"), number(m, "seed"), number(m, "seconds"), 100 * number(m, "loss_most"),
             number(m, "trial_seconds"));
+}
+
+static void print_source(FILE *out, const json_t *s)
+{
+    bool skb = strcmp(text(s, "feed"), "skb") == 0;
+    fprintf(out, "\nfed with %s; the source alone: ", skb ? "socket buffers" : "XDP frames, which never were socket buffers");
     cell(out, 0, "%.3f Mpps", json_object_get(s, "mpps_alone"), 1, "");
-    fputs(json_is_true(json_object_get(s, "shares_cpu_with_pipeline")) ? ", on the pipeline's own CPU\n\n" : "\n\n", out);
+    fputs(json_is_true(json_object_get(s, "shares_cpu_with_pipeline")) ? ", on the pipeline's own CPU\n" : "\n", out);
 }
 
 static double rate(const json_t *row)
@@ -155,51 +161,68 @@ static double rate(const json_t *row)
 }
 
 /* Above ours where they win, below where they do not. */
-static void print_references(FILE *out, const json_t *doc, bool with_p99_9, double from, double below)
+static void print_references(FILE *out, const json_t *doc, const char *feed, bool with_p99_9, double from, double below)
 {
     size_t i;
     const json_t *row;
     json_array_foreach(json_object_get(doc, "reference"), i, row) {
-        if (ran(row) && rate(row) >= from && rate(row) < below) {
+        if (ran(row) && strcmp(text(row, "feed"), feed) == 0 && rate(row) >= from && rate(row) < below) {
             print_row(out, row, with_p99_9);
         }
     }
 }
 
-static double best_rate(const json_t *doc)
+static double best_rate(const json_t *doc, const char *feed)
 {
     size_t i;
     const json_t *row;
     double best = 0;
     json_array_foreach(json_object_get(doc, "drivers"), i, row) {
-        best = rate(row) > best ? rate(row) : best;
+        best = strcmp(text(row, "feed"), feed) == 0 && rate(row) > best ? rate(row) : best;
     }
     return best;
+}
+
+static void print_table(FILE *out, const json_t *doc, const json_t *source, bool colour)
+{
+    size_t i;
+    const json_t *row;
+    const char *feed = text(source, "feed");
+    bool with_p99_9 = json_is_false(json_object_get(json_object_get(doc, "method"), "quick"));
+    double best = best_rate(doc, feed);
+    print_source(out, source);
+    print_head(out, with_p99_9, colour);
+    print_references(out, doc, feed, with_p99_9, best, 1e9);
+    json_array_foreach(json_object_get(doc, "drivers"), i, row) {
+        if (ran(row) && strcmp(text(row, "feed"), feed) == 0) {
+            print_row(out, row, with_p99_9);
+        }
+    }
+    print_references(out, doc, feed, with_p99_9, 0, best);
+}
+
+/* What is said of each row: all of ours, and the references that did not run. */
+static void print_words(FILE *out, const json_t *doc, const char *list, bool all, bool colour)
+{
+    size_t i;
+    const json_t *row;
+    json_array_foreach(json_object_get(doc, list), i, row) {
+        if (all || !ran(row) || number(row, "disturbed_rounds") != 0) {
+            print_row_words(out, row, colour);
+        }
+    }
 }
 
 void compare_print(const json_t *doc, FILE *out, bool colour)
 {
     size_t i;
-    json_t *row;
-    bool with_p99_9 = json_is_false(json_object_get(json_object_get(doc, "method"), "quick"));
-    double best = best_rate(doc);
+    const json_t *source;
     print_method(out, doc);
-    print_head(out, with_p99_9, colour);
-    print_references(out, doc, with_p99_9, best, 1e9);
-    json_array_foreach(json_object_get(doc, "drivers"), i, row) {
-        if (ran(row)) {
-            print_row(out, row, with_p99_9);
-        }
+    json_array_foreach(json_object_get(doc, "sources"), i, source) {
+        print_table(out, doc, source, colour);
     }
-    print_references(out, doc, with_p99_9, 0, best);
     fputc('\n', out);
     print_bare(out, doc, colour);
-    json_array_foreach(json_object_get(doc, "reference"), i, row) {
-        if (!ran(row) || json_integer_value(json_object_get(row, "disturbed_rounds")) != 0) {
-            print_row_words(out, row, colour);
-        }
-    }
-    json_array_foreach(json_object_get(doc, "drivers"), i, row) {
-        print_row_words(out, row, colour);
-    }
+    print_words(out, doc, "reference", false, colour);
+    print_words(out, doc, "drivers", true, colour);
 }

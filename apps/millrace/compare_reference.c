@@ -20,15 +20,15 @@ static int bridge(struct mr_error *err)
     return result < 0 ? result : mr_link_master("right", BRIDGE, err);
 }
 
-/* A veth takes XDP frames only while its peer has a NAPI, which generic receive offload gives it. */
-static int receive_offload(const struct compare *c, bool on, struct mr_error *err)
+int compare_receive_offload(const struct compare *c, enum lab_side side, const char *device, bool on, struct mr_error *err)
 {
     struct mr_link_offloads o = {0};
-    int result = lab_net_enter(&c->net, LAB_ENDS);
-    result = result < 0 ? result : mr_link_offloads_get("dst", &o);
+    int result = lab_net_enter(&c->net, side);
+    result = result < 0 ? result : mr_link_offloads_get(device, &o);
     o.gro = on;
-    result = result < 0 ? mr_error_set(err, MR_FAULT_RUN, result, "cannot look at dst's offloads: %s", strerror(-result))
-                        : mr_link_offloads_set("dst", &o, err);
+    result = result < 0 ? mr_error_set(err, MR_FAULT_RUN, result, "cannot look at the offloads of %s: %s", device,
+                                       strerror(-result))
+                        : mr_link_offloads_set(device, &o, err);
     int back = lab_net_enter(&c->net, LAB_FORWARDER);
     return result < 0 ? result : back;
 }
@@ -41,7 +41,7 @@ static int redirect(const struct compare *c, struct compare_row *row, enum lab_h
     if (result < 0) {
         return mr_error_set(err, MR_FAULT_RUN, result, "cannot find the lab's devices: %s", strerror(-result));
     }
-    result = hook == LAB_HOOK_XDP ? receive_offload(c, true, err) : 0;
+    result = hook == LAB_HOOK_XDP ? compare_receive_offload(c, LAB_ENDS, "dst", true, err) : 0;
     row->program = result < 0 ? -1 : lab_redirect_load(hook, right.index, err);
     row->link = row->program < 0 ? -1 : lab_redirect_attach(hook, row->program, left.index, err);
     return row->link < 0 ? -EOPNOTSUPP : 0;
@@ -75,5 +75,5 @@ int compare_reference_stop(const struct compare *c, struct compare_row *row, str
     if (row->kind == COMPARE_BRIDGE) {
         return mr_link_find(BRIDGE, &link) == 0 ? mr_link_delete(BRIDGE, err) : 0;
     }
-    return row->kind == COMPARE_XDP ? receive_offload(c, false, err) : 0;
+    return row->kind == COMPARE_XDP ? compare_receive_offload(c, LAB_ENDS, "dst", false, err) : 0;
 }

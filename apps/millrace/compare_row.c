@@ -131,6 +131,7 @@ static void keep_flat(struct compare_row *row, struct compare_round *r, const st
     r->source_ns = f->window_sent > 0 ? f->source_ns / f->window_sent : 0;
     r->disturbed = f->disturbed;
     row->sent += (double)f->sent;
+    row->received += (double)f->received;
     row->offered_ns += f->seconds * 1e9;
     if (f->window_received > 0) {
         r->flat_mpps = f->window_received / f->window_ns * 1e3;
@@ -151,6 +152,7 @@ static int flat_out(struct compare *c, struct compare_row *row, struct compare_r
     struct lab_process p;
     struct compare_offered f = {.seconds = 0};
     const struct compare_offer o = {.for_ns = c->times.warm_ns + c->times.window_ns + 50000000u,
+                                    .xdp = row->xdp_fed,
                                     .window = true,
                                     .engine = row->kind == COMPARE_DRIVER ? &p : NULL};
     int result = start(c, row, &p, err);
@@ -196,7 +198,7 @@ static int search(struct compare *c, const struct compare_row *row, struct compa
     }
     mr_search_init(&s, &rules, guess);
     while (mr_search_next(&s)) {
-        const struct compare_offer o = {.fps = s.rate, .for_ns = c->times.trial_ns};
+        const struct compare_offer o = {.fps = s.rate, .for_ns = c->times.trial_ns, .xdp = row->xdp_fed};
         struct compare_offered got;
         int result = compare_offer(c, &o, &got, err);
         if (result < 0) {
@@ -237,7 +239,7 @@ static int below_loss(struct compare *c, struct compare_row *row, struct compare
     struct lab_process p;
     int result = start(c, row, &p, err);
     result = result < 0 ? result : search(c, row, r, err);
-    result = result < 0 ? result : latencies(c, r, err);
+    result = result < 0 || row->xdp_fed ? result : latencies(c, r, err);
     json_t *report = result < 0 ? NULL : finish(row, &p, err);
     if (result == 0 && report == NULL && row->kind == COMPARE_DRIVER) {
         result = -ECHILD;
@@ -253,7 +255,8 @@ int compare_row_measure(struct compare *c, struct compare_row *row, struct mr_er
     struct mr_error why = {0};
     struct lab_wire wire;
     bool bare_first = mr_random(&c->random) % 2 != 0;
-    int result = bare_first ? compare_bare_measure(c, row, &why) : 0;
+    int result = row->xdp_fed ? compare_receive_offload(c, LAB_FORWARDER, "left", true, &why) : 0;
+    result = result < 0 || !bare_first ? result : compare_bare_measure(c, row, &why);
     result = result < 0 ? result : compare_reference_start(c, row, &why);
     result = result < 0 ? result : flat_out(c, row, r, &why);
     if (result == 0 && row->kind != COMPARE_NOBODY) {
@@ -264,5 +267,6 @@ int compare_row_measure(struct compare *c, struct compare_row *row, struct mr_er
     }
     result = bare_first ? 0 : compare_bare_measure(c, row, err);
     result = result < 0 ? result : compare_reference_stop(c, row, err);
+    result = result < 0 || !row->xdp_fed ? result : compare_receive_offload(c, LAB_FORWARDER, "left", false, err);
     return result < 0 ? result : lab_wire_read(&c->net, &wire, err); // the lab is as it was
 }

@@ -77,9 +77,33 @@ static int check_list(const char *list, struct mr_error *err)
     return 0;
 }
 
+static void add_feed(struct compare *c, bool xdp)
+{
+    static const struct {
+        const char *name;
+        enum compare_kind kind;
+    } others[] = {{"source alone", COMPARE_NOBODY}, {"kernel bridge", COMPARE_BRIDGE}, {"tc redirect", COMPARE_TC},
+                  {"XDP redirect", COMPARE_XDP}};
+    const struct mr_driver_entry *entry;
+    uint32_t first = c->n_rows;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        add(c, others[i].name, others[i].kind);
+    }
+    for (uint32_t i = 0; c->n_rows < COMPARE_ROWS_MAX && (entry = mr_driver_at(i)) != NULL; i++) {
+        if (wanted(c->options.drivers, entry->name)) {
+            struct compare_row *row = add(c, entry->name, COMPARE_DRIVER);
+            row->rx_driver = row->tx_driver = entry->name;
+            look(row, entry);
+            compare_bare_find(c, row);
+        }
+    }
+    for (uint32_t i = first; i < c->n_rows; i++) {
+        c->rows[i].xdp_fed = xdp;
+    }
+}
+
 int compare_rows(struct compare *c, struct mr_error *err)
 {
-    const struct mr_driver_entry *entry;
     int result = check_list(c->options.drivers, err);
     if (result < 0) {
         return result;
@@ -88,17 +112,11 @@ int compare_rows(struct compare *c, struct mr_error *err)
     if (c->rows == NULL) {
         return mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "compare: no memory for its rows; free some");
     }
-    add(c, "source alone", COMPARE_NOBODY);
-    add(c, "kernel bridge", COMPARE_BRIDGE);
-    add(c, "tc redirect", COMPARE_TC);
-    add(c, "XDP redirect", COMPARE_XDP);
-    for (uint32_t i = 0; c->n_rows < COMPARE_ROWS_MAX && (entry = mr_driver_at(i)) != NULL; i++) {
-        if (wanted(c->options.drivers, entry->name)) {
-            struct compare_row *row = add(c, entry->name, COMPARE_DRIVER);
-            row->rx_driver = row->tx_driver = entry->name;
-            look(row, entry);
-            compare_bare_find(c, row);
-        }
+    if (c->options.skb) {
+        add_feed(c, false);
+    }
+    if (c->options.xdp) {
+        add_feed(c, true);
     }
     return 0;
 }

@@ -44,6 +44,7 @@ struct lab_process {
     int go_end, stop_end; /* the other ends, kept so that a write is harmless when the child has ended already */
     int report;   /* memfd: its run report as JSON text */
     struct lab_shared *shared;
+    void *arg; /* of whoever started it */
 };
 
 /* lab_process_start: fork it and wait until its devices are open. */

@@ -105,10 +105,11 @@ const char *mr_why_line(char *text, const struct mr_why *w, const struct mr_why 
         say(&l, "; %.0f frames a batch", w->batch_frames);
     }
     if (w->idle_share > IDLE_MATTERS) {
-        say(&l, "; %.0f %% idle: the source is the limit", 100 * w->idle_share);
+        say(&l, "; %.0f %% idle%s", 100 * w->idle_share, w->lost_share < 10 * LOSS_MATTERS ? ": the source is the limit" : "");
     }
-    if (w->lost_share > LOSS_MATTERS && w->lost_as != NULL) {
-        say(&l, "; %.0f %% lost, most as %s", 100 * w->lost_share, w->lost_as);
+    if (w->lost_share > LOSS_MATTERS) {
+        say(&l, "; %.0f %% lost, %s%s", 100 * w->lost_share, w->lost_as != NULL ? "most as " : "where no counter of the row names it",
+            w->lost_as != NULL ? w->lost_as : "");
     }
     if (against != NULL) {
         say_changes(&l, w, against);

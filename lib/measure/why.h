@@ -19,7 +19,7 @@ struct mr_why {
     double syscalls;      /* per frame; below 0 = not counted */
     double batch_frames;  /* mean of the sending stage */
     int32_t copies;       /* per frame, between device and chunk; below 0 = not known */
-    double lost_share;    /* of the frames offered */
+    double lost_share;    /* of the frames offered, by the devices at both ends */
     const char *lost_as;  /* the largest loss, by its counter's name; NULL = none */
 };
 

@@ -5,6 +5,7 @@ millrace=$1
 jsonget=$2
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
+export COMPARE_TEST="$dir"
 failed=0
 
 fail() {
@@ -74,7 +75,7 @@ for row in 0 1 2; do
         fail "reference $row did not run: $(get reference.$row.reason)"
     fi
 done
-for key in tcp host.cpu millrace.commit command source.mpps_alone method.loss_most; do
+for key in tcp host.cpu millrace.commit command sources.0.mpps_alone method.loss_most; do
     get $key >/dev/null || fail "no $key"
 done
 case $(get drivers.1.why) in *send*ns*receive*frames\ a\ batch* | *receive*ns*send*frames\ a\ batch*) ;;
@@ -100,10 +101,11 @@ is drivers.0.ratio_to_baseline.mpps_flat_out.ratio "x - $now / $flat < 1e-6 && $
 same drivers.0.ratio_to_baseline.mpps_no_loss null
 same drivers.0.ratio_to_baseline.mpps_flat_out.is range
 
-# Nothing is left: no process of the lab, no namespace.
-for stat in /proc/[0-9]*/stat; do
-    read -r pid name state _ 2>/dev/null <"$stat" || continue
-    case $name in "(mr-pipeline)" | "(mr-generator)") [ "$state" = Z ] || fail "process $pid $name is left" ;; esac
+# Nothing is left: no process that has this test in its environment but its own shells.
+for environ in /proc/[0-9]*/environ; do
+    cat "$environ" 2>/dev/null | tr '\0' '\n' | grep -qx "COMPARE_TEST=$dir" || continue
+    read -r pid name _ 2>/dev/null <"${environ%environ}stat" || continue
+    case $name in "(mr-"* | "(millrace)") fail "process $pid $name is left" ;; esac
 done
 [ $failed -eq 0 ] && echo "ok"
 exit $failed

@@ -218,6 +218,10 @@ Test(measure, why_follows_the_cause_that_changed)
     SAYS(&w, NULL, "40 % idle: the source is the limit");
     w = base, w.lost_share = 0.25, w.lost_as = "left_tp_drops";
     SAYS(&w, NULL, "25 % lost, most as left_tp_drops");
+    w.idle_share = 0.4;
+    SAYS_NOT(&w, NULL, "the source is the limit");
+    w.lost_as = NULL;
+    SAYS(&w, NULL, "25 % lost, where no counter of the row names it");
     w.lost_share = 0.0005;
     SAYS_NOT(&w, NULL, "lost");
 }
