@@ -1,4 +1,4 @@
-/* bench_net.h: the wires of bench_uring: two network namespaces that live as long as this process and its children.
+/* bench_net.h: the wires of bench_wire: two network namespaces that live as long as this process and its children.
  *
  *     "ends"     src ─── veth ─── left     "forwarder"
  *                dst ─── veth ─── right

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SOCKET_BYTES = 4 << 20, HUGE_PAGE = 2 << 20 };
+enum { SOCKET_BYTES = 4 << 20, HUGE_PAGE = 2 << 20, UNUSUAL = TP_STATUS_VLAN_VALID | TP_STATUS_CSUMNOTREADY };
 
 volatile int bare_stop;
 static double start_s;
@@ -54,9 +54,7 @@ static void prepare_end(double seconds)
 
 static bool take_option(struct bare_options *o, const char *name, const char *value)
 {
-    if (strcmp(name, "--mode") == 0) {
-        o->mode = value;
-    } else if (strcmp(name, "--from") == 0) {
+    if (strcmp(name, "--from") == 0) {
         o->from = value;
     } else if (strcmp(name, "--to") == 0) {
         o->to = value;
@@ -97,9 +95,9 @@ int bare_socket(const char *device, bool receive)
     const int one = 1, bytes = SOCKET_BYTES;
     struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = receive ? htons(ETH_P_ALL) : 0};
     int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0); // protocol 0: nothing is taken in before bind
-    at.sll_ifindex = (int)if_nametoindex(device);
+    at.sll_ifindex = (int)if_nametoindex(device == NULL ? "" : device);
     if (fd < 0 || at.sll_ifindex == 0) {
-        bare_die(device);
+        bare_die(device == NULL ? "no device" : device);
     }
     if (receive) {
         setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof one);
@@ -113,6 +111,27 @@ int bare_socket(const char *device, bool receive)
         bare_die("bind");
     }
     return fd;
+}
+
+bool bare_usual(const unsigned char *control, size_t bytes)
+{
+    const struct cmsghdr *c = (const struct cmsghdr *)(const void *)control;
+    struct tpacket_auxdata aux;
+    if (bytes < CMSG_LEN(sizeof aux) || c->cmsg_level != SOL_PACKET) {
+        return false;
+    }
+    memcpy(&aux, CMSG_DATA(c), sizeof aux);
+    return (aux.tp_status & UNUSUAL) == 0 && aux.tp_len == aux.tp_snaplen;
+}
+
+void bare_send(int fd, struct mmsghdr *messages, int n, struct bare_total *total)
+{
+    for (int done = 0; done < n && !bare_stop;) {
+        int sent = sendmmsg(fd, messages + done, (unsigned int)(n - done), 0);
+        total->syscalls++;
+        total->frames += sent > 0 ? (uint64_t)sent : 0;
+        done += sent > 0 ? sent : 1; // the first of the rest was refused
+    }
 }
 
 void *bare_memory(size_t bytes)

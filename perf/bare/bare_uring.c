@@ -1,8 +1,7 @@
 /* bare_uring: frames from one device to another without an engine: the shortest honest loop over AF_PACKET and
- * io_uring, for the engine to be measured against; with --mode mmsg by recvmmsg and sendmmsg, 32 a call, to measure
- * this loop itself.
+ * io_uring, for the engine to be measured against.
  *
- * uring: one multishot RECVMSG with aux data into provided buffers, SEND per frame from the very buffer, one enter per
+ * One multishot RECVMSG with aux data into provided buffers, SEND per frame from the very buffer, one enter per
  * pass. A buffer goes back when its send is complete. Frames whose aux data say that more had to be done (a VLAN tag to
  * put back, a checksum to complete, a super-frame) are dropped: the bench sends none.
  */
@@ -15,26 +14,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { CHUNKS = 1024, STRIDE = 2496, DATA = 384, BURST = 32, CONTROL = CMSG_SPACE(sizeof(struct tpacket_auxdata)) };
+enum { CHUNKS = 1024, STRIDE = 2496, DATA = 384, CONTROL = CMSG_SPACE(sizeof(struct tpacket_auxdata)) };
 enum { POSTED = DATA - CONTROL - (int)sizeof(struct io_uring_recvmsg_out) };
 enum { SQ_ENTRIES = 2048, CQ_ENTRIES = 8192, GROUP = 0, RECEIVE = CHUNKS };
-enum { UNUSUAL = TP_STATUS_VLAN_VALID | TP_STATUS_CSUMNOTREADY };
 
 static unsigned char *memory;
 static struct bare_total total;
-
-static bool usual(const unsigned char *control, size_t bytes)
-{
-    const struct cmsghdr *c = (const struct cmsghdr *)control;
-    struct tpacket_auxdata aux;
-    if (bytes < CMSG_LEN(sizeof aux) || c->cmsg_level != SOL_PACKET) {
-        return false;
-    }
-    memcpy(&aux, CMSG_DATA(c), sizeof aux);
-    return (aux.tp_status & UNUSUAL) == 0 && aux.tp_len == aux.tp_snaplen;
-}
-
-/* ---- io_uring ---- */
 
 static struct io_uring ring;
 static struct io_uring_buf_ring *buffers;
@@ -98,7 +83,7 @@ static void received(unsigned int id, int bytes)
 {
     unsigned char *posted = memory + (size_t)id * STRIDE + POSTED;
     const struct io_uring_recvmsg_out *out = io_uring_recvmsg_validate(posted, bytes, &shape);
-    if (out == NULL || (out->flags & MSG_TRUNC) != 0 || !usual((const unsigned char *)(out + 1), out->controllen)) {
+    if (out == NULL || (out->flags & MSG_TRUNC) != 0 || !bare_usual((const unsigned char *)(out + 1), out->controllen)) {
         give_back(id);
         return;
     }
@@ -147,61 +132,12 @@ static void forward_by_uring(int receive, int send)
     }
 }
 
-/* ---- recvmmsg and sendmmsg ---- */
-
-static struct iovec pieces[BURST];
-static struct mmsghdr messages[BURST];
-static unsigned char controls[BURST][CONTROL];
-
-static int receive_burst(int fd)
-{
-    for (int i = 0; i < BURST; i++) {
-        pieces[i] = (struct iovec){memory + (size_t)i * STRIDE + DATA, STRIDE - DATA};
-        messages[i].msg_hdr = (struct msghdr){
-            .msg_iov = &pieces[i], .msg_iovlen = 1, .msg_control = controls[i], .msg_controllen = CONTROL};
-    }
-    total.syscalls++;
-    return recvmmsg(fd, messages, BURST, MSG_WAITFORONE, NULL);
-}
-
-static void send_burst(int fd, int n)
-{
-    for (int done = 0; done < n && !bare_stop;) {
-        int sent = sendmmsg(fd, messages + done, (unsigned int)(n - done), 0);
-        total.syscalls++;
-        total.frames += sent > 0 ? (uint64_t)sent : 0;
-        done += sent > 0 ? sent : 1; // the first of the rest was refused
-    }
-}
-
-static void forward_by_mmsg(int receive, int send)
-{
-    while (!bare_stop) {
-        int n = receive_burst(receive), kept = 0;
-        for (int i = 0; i < n; i++) {
-            const struct msghdr *h = &messages[i].msg_hdr;
-            if ((h->msg_flags & MSG_TRUNC) != 0 || !usual(controls[i], h->msg_controllen)) {
-                continue;
-            }
-            pieces[kept] = (struct iovec){pieces[i].iov_base, messages[i].msg_len};
-            messages[kept].msg_hdr = (struct msghdr){.msg_iov = &pieces[kept], .msg_iovlen = 1};
-            kept++;
-        }
-        send_burst(send, kept);
-    }
-}
-
 int main(int argc, char **argv)
 {
     struct bare_options o = {.mode = "uring", .seconds = 3600, .cpu = -1};
-    const char *usage = "bare_uring --from DEVICE --to DEVICE [--mode uring|mmsg] [--cpu N] [--for SECONDS]";
-    bare_start(&o, argc, argv, usage);
-    int receive = bare_socket(o.from == NULL ? "" : o.from, true), send = bare_socket(o.to == NULL ? "" : o.to, false);
+    bare_start(&o, argc, argv, "bare_uring --from DEVICE --to DEVICE [--cpu N] [--for SECONDS]");
+    int receive = bare_socket(o.from, true), send = bare_socket(o.to, false);
     memory = bare_memory((size_t)CHUNKS * STRIDE);
-    if (strcmp(o.mode, "mmsg") == 0) {
-        forward_by_mmsg(receive, send);
-    } else {
-        forward_by_uring(receive, send);
-    }
+    forward_by_uring(receive, send);
     return bare_report(&o, &total);
 }

@@ -9,8 +9,8 @@ end c c0 third 10.78.0.1 && end d d0 fourth 10.78.0.2 || fail "cannot make the s
 config() {
     cat <<END
 ports:
-  - { name: left, driver: uring, device: left$keys }
-  - { name: right, driver: uring, device: right$keys }
+  - { name: left, driver: ${DRIVER:-uring}, device: left$keys }
+  - { name: right, driver: ${DRIVER:-uring}, device: right$keys }
   - { name: third, driver: uring, device: third }
   - { name: fourth, driver: uring, device: fourth }
 paths:
@@ -48,7 +48,7 @@ same "frames of right's episodes" $(($(frames_of right gone) + $(frames_of right
     $(frames_of right no-carrier))) $(($(drops device_gone) + $(drops link_down) + $(drops no_carrier)))
 all_named device_gone link_down no_carrier
 same "second pair: frames lost" "$(lost $dir/wire.second)" 0
-same "chunks taken back from right" "$(report ports.right.events.chunks_taken_back)" 1024
+[ "${DRIVER:-uring}" != uring ] || same "chunks taken back from right" "$(report ports.right.events.chunks_taken_back)" 1024
 home
 
 keys=

@@ -1,6 +1,6 @@
-/* bench_uring: real frames from one veth to another over AF_PACKET and io_uring: `millrace run` against bare_uring, the
- * same loop without an engine; that loop against recvmmsg and sendmmsg; and the engine with latency measured against
- * without.
+/* bench_wire: real frames from one veth to another over AF_PACKET: `millrace run` by each driver against that driver's bare
+ * loop, the same without an engine; of uring also its bare loop against recvmmsg and sendmmsg, and the engine with latency
+ * measured against without.
  *
  * The sender runs on the first CPU, the forwarder on the second. All forwarders are measured from outside by one ruler:
  * the frames that reach the sink's device and the process's CPU time, over one window after a warm-up. Only the system
@@ -33,7 +33,8 @@ static const char engine_program[] = "../apps/millrace/millrace";
 
 /* A forwarder, and what its last window gave: 0 = disturbed, below 0 = it failed. */
 struct forwarder {
-    const char *mode;    /* of bare_uring; NULL = the engine */
+    const char *driver;
+    const char *bare;    /* the bare loop's program; NULL = the engine */
     const char *latency; /* of the engine */
     double kpps, cpu_ns, syscalls;
     uint32_t taken, disturbed;
@@ -41,8 +42,18 @@ struct forwarder {
 };
 
 static struct bench_net net;
-static struct forwarder engine = {.latency = "engine.latency=yes"}, unmeasured = {.latency = "engine.latency=no"};
-static struct forwarder uring = {.mode = "uring"}, mmsg = {.mode = "mmsg"};
+static struct wire {
+    const char *name; /* of the case */
+    const char *peer;
+    struct forwarder engine, loop;
+} wires[] = {
+    {"uring, 64 B", "bare uring", {"uring", NULL, "engine.latency=yes"}, {"uring", "bare_uring"}},
+    {"mmap, 64 B", "bare mmap", {"mmap", NULL, "engine.latency=yes"}, {"mmap", "mmap_forward"}},
+    {"mmsg, 64 B", "bare mmsg", {"mmsg", NULL, "engine.latency=yes"}, {"mmsg", "mmsg_forward"}},
+    {"socket, 64 B", "bare socket", {"socket", NULL, "engine.latency=yes"}, {"socket", "socket_forward"}},
+};
+enum { WIRES = sizeof wires / sizeof *wires, URING = 0, MMSG = 2 };
+static struct forwarder unmeasured = {"uring", NULL, "engine.latency=no"};
 
 static void nap_ms(uint32_t ms)
 {
@@ -57,15 +68,14 @@ static bool start(struct bench *b, struct forwarder *f, struct bench_process *p)
     snprintf(config, sizeof config,
              "engine: { layout: run-to-completion, cores: [%d] }\n"
              "ports:\n"
-             "  - { name: left, driver: uring, device: left }\n"
-             "  - { name: right, driver: uring, device: right }\n"
+             "  - { name: left, driver: %s, device: left }\n"
+             "  - { name: right, driver: %s, device: right }\n"
              "paths:\n"
              "  - { from: left, work: forward, to: right }\n",
-             b->cpu[1]);
-    char *const bare[] = {"bare_uring", "--mode", (char *)f->mode, "--cpu", cpu,
-                          "--from",     "left",   "--to",          "right", NULL};
+             b->cpu[1], f->driver, f->driver);
+    char *const bare[] = {(char *)f->bare, "--cpu", cpu, "--from", "left", "--to", "right", NULL};
     char *const ours[] = {"millrace", "run", "-c", "-", "--json", "-", "--set", (char *)f->latency, NULL};
-    return f->mode != NULL ? bench_process_start(b, p, net.forwarder, "bare_uring", bare, NULL)
+    return f->bare != NULL ? bench_process_start(b, p, net.forwarder, f->bare, bare, NULL)
                            : bench_process_start(b, p, net.forwarder, engine_program, ours, config);
 }
 
@@ -130,7 +140,7 @@ static double calls_of(const struct forwarder *f, json_t *report)
     if (report == NULL) {
         return -1;
     }
-    if (f->mode != NULL) {
+    if (f->bare != NULL) {
         double frames = json_number_value(json_object_get(report, "frames"));
         return frames > 0 ? json_number_value(json_object_get(report, "syscalls")) / frames : -1;
     }
@@ -227,48 +237,53 @@ static void add(struct bench *b, const char *what, struct forwarder *ours, struc
 }
 
 /* Whether the engine opens these ports here at all. *rc: 1 when it does not, and not because this machine lacks
- * something (its exit code 3). */
-static bool engine_there(struct bench *b, int *rc)
+ * something (its exit code 3), or the driver was left out of the build (2). */
+static bool engine_there(struct bench *b, const char *driver, int *rc)
 {
     char *const argv[] = {"millrace", "run", "-c", "-", "--for", "10ms", "--json", "-", NULL};
-    const char *config = "ports:\n"
-                         "  - { name: left, driver: uring, device: left }\n"
-                         "  - { name: right, driver: uring, device: right }\n"
-                         "paths:\n"
-                         "  - { from: left, work: forward, to: right }\n";
+    char config[256];
     struct bench_process p;
     int exit_code = -1;
     json_t *report = NULL;
+    snprintf(config, sizeof config,
+             "ports:\n"
+             "  - { name: left, driver: %s, device: left }\n"
+             "  - { name: right, driver: %s, device: right }\n"
+             "paths:\n"
+             "  - { from: left, work: forward, to: right }\n",
+             driver, driver);
     if (bench_process_start(b, &p, net.forwarder, engine_program, argv, config)) {
         report = bench_process_end(&p, false, &exit_code);
     }
     if (report == NULL) {
-        bench_said(b, "millrace run with driver uring ends with %d here (see: millrace drivers): left out", exit_code);
-        *rc = exit_code == 3 ? 0 : 1;
+        bench_said(b, "millrace run with driver %s ends with %d here (see: millrace drivers): left out", driver, exit_code);
+        *rc = exit_code == 3 || exit_code == 2 ? *rc : 1;
     }
     json_decref(report);
     return report != NULL;
 }
 
+static void say_of(struct bench *b, const char *name, const struct forwarder *f)
+{
+    if (f->taken != 0) {
+        bench_said(b, "%s: %u windows, %u of them disturbed and dropped", name, f->taken, f->disturbed);
+    }
+}
+
 static void say_disturbed(struct bench *b)
 {
-    const struct {
-        const char *name;
-        const struct forwarder *f;
-    } all[] = {{"engine", &engine}, {"latency off", &unmeasured}, {"bare uring", &uring}, {"bare mmsg", &mmsg}};
-    for (int i = 0; i < 4; i++) {
-        if (all[i].f->taken != 0) {
-            bench_said(b, "%s: %u windows, %u of them disturbed and dropped", all[i].name, all[i].f->taken,
-                       all[i].f->disturbed);
-        }
+    for (int i = 0; i < WIRES; i++) {
+        say_of(b, wires[i].name, &wires[i].engine);
+        say_of(b, wires[i].peer, &wires[i].loop);
     }
+    say_of(b, "latency off", &unmeasured);
 }
 
 int main(int argc, char **argv)
 {
     struct bench b;
     struct mr_error err = {0};
-    int engine_rc = 0, rc = bench_init(&b, "bench_uring", argc, argv);
+    int engine_rc = 0, rc = bench_init(&b, "bench_wire", argc, argv);
     if (rc != 0) {
         return rc;
     }
@@ -277,11 +292,16 @@ int main(int argc, char **argv)
         return 77; // skipped, by the word of Meson
     }
     bench_pairs(&b, FULL_PAIRS, QUICK_PAIRS);
-    if (engine_there(&b, &engine_rc)) {
-        add(&b, "64 B", &engine, &uring, "bare uring", 3);
-        add(&b, "latency on", &engine, &unmeasured, "latency off", 2);
+    for (int i = 0; i < WIRES; i++) {
+        struct wire *w = &wires[i];
+        if (engine_there(&b, w->engine.driver, &engine_rc)) {
+            add(&b, w->name, &w->engine, &w->loop, w->peer, 3);
+        }
     }
-    add(&b, "bare loop", &uring, &mmsg, "recvmmsg b32", 3);
+    if (wires[URING].engine.added) {
+        add(&b, "latency on", &wires[URING].engine, &unmeasured, "latency off", 2);
+        add(&b, "bare loop", &wires[URING].loop, &wires[MMSG].loop, "recvmmsg b32", 3);
+    }
     rc = bench_finish(&b);
     say_disturbed(&b);
     return rc != 0 ? rc : engine_rc;
