@@ -26,10 +26,10 @@ usable_drivers() {
     done
 }
 
-# device_of DRIVER INTERFACE N: what its key `device` says. wire_end DRIVER END INTERFACE: where its frames come and go.
+# device_of DRIVER INTERFACE N [QUEUES]: what its key `device` says. wire_end DRIVER END INTERFACE: where its frames come and go.
 device_of() {
     case $1 in
-    dpdk) echo "net_af_packet$3,iface=$2" ;;
+    dpdk) echo "net_af_packet$3,iface=$2${4:+,qpairs=$4}" ;;
     tap) echo tap$3 ;;
     *) echo $2 ;;
     esac
@@ -42,32 +42,32 @@ wire_end() {
     esac
 }
 
-# pair_config RX TX [ENGINE_KEYS [PORT_KEYS]]
+# pair_config RX TX [ENGINE_KEYS [QUEUES]]
 pair_config() {
     cat <<EOF
 engine: { ${3:-cores: [1]} }
 ports:
-  - { name: left, driver: $1, device: "$(device_of $1 left 0)"${4:+, $4} }
-  - { name: right, driver: $2, device: "$(device_of $2 right 1)"${4:+, $4} }
+  - { name: left, driver: $1, device: "$(device_of $1 left 0 $4)"${4:+, queues: $4} }
+  - { name: right, driver: $2, device: "$(device_of $2 right 1 $4)"${4:+, queues: $4} }
 paths:
   - { from: [left], work: [forward], to: [right] }
 EOF
 }
 
-# pair_launch RX TX [ENGINE_KEYS [PORT_KEYS]]: returns when frames come through.
+# pair_launch RX TX [ENGINE_KEYS [QUEUES]]: returns when frames come through.
 pair_launch() {
-    pair="$1 → $2${3:+, $3}${4:+, $4}"
+    pair="$1 → $2${3:+, $3}${4:+, $4 queues}"
     from=$(wire_end $1 a/a0 0) to=$(wire_end $2 b/b0 1)
     pair_config "$@" >$dir/engine.yaml
     rm -f $dir/report
-    env --default-signal=INT "$millrace" run -c $dir/engine.yaml --json $dir/report >$dir/out 2>$dir/err &
+    env --default-signal=INT "$millrace" run -c $dir/engine.yaml --json $dir/report --check 50ms >$dir/out 2>$dir/err &
     engine=$!
     "$wire" knock $from $to || fail "$pair: no frame comes through"
 }
 
-# pair_frames FRAMES [WINDOW]
+# pair_frames FRAMES [WINDOW [KIND]]: frames (all one flow to the kernel), or udp.
 pair_frames() {
-    "$wire" frames $from $to $1 ${2:-64} 60..1514 >$dir/wire || fail "$pair: $(cat $dir/wire)"
+    "$wire" ${3:-frames} $from $to $1 ${2:-64} 60..$([ "$3" = udp ] && echo 1486 || echo 1514) >$dir/wire || fail "$pair: $(cat $dir/wire)"
     [ "$(wire_says received)" = "$1" ] || fail "$pair: $(cat $dir/wire)"
 }
 
@@ -77,8 +77,9 @@ pair_stop() {
     wait $engine
     code=$?
     [ $code = 0 ] || fail "$pair: exit code $code"
-    for key in totals.unaccounted totals.in_flight chunks.unaccounted; do
+    for key in totals.unaccounted totals.in_flight chunks.unaccounted checks.failed; do
         [ "$(report $key)" = 0 ] || fail "$pair: $key is $(report $key)"
     done
+    [ "$(report chunks.home_after_close)" = "$(report chunks.total)" ] || fail "$pair: chunks that are not home"
     [ "$(report totals.rx_frames)" = "$(report totals.tx_frames)" ] || fail "$pair: dropped $(report totals.drops)"
 }

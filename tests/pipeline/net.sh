@@ -48,10 +48,11 @@ in_b() { nsenter --net=/run/netns/b "$@"; }
 # Neighbour discovery would put frames on the wire that no test sent.
 no_ipv6='[ ! -d /proc/sys/net/ipv6 ] || for f in all default; do echo 1 >/proc/sys/net/ipv6/conf/$f/disable_ipv6; done'
 
-# end NS DEV PEER ADDRESS
+# end NS DEV PEER ADDRESS; each end of the pair has $lab_queues queues, or one.
 end() {
+    queues=${lab_queues:+numtxqueues $lab_queues numrxqueues $lab_queues}
     ip netns add "$1" && nsenter --net=/run/netns/"$1" sh -c "$no_ipv6; ip link set lo up" &&
-        ip link add "$3" type veth peer name "$2" netns "$1" && ip link set "$3" up &&
+        ip link add "$3" $queues type veth peer name "$2" $queues netns "$1" && ip link set "$3" up &&
         nsenter --net=/run/netns/"$1" sh -c "ip link set $2 up && ip address add $4/24 dev $2"
 }
 

@@ -24,7 +24,7 @@ double wire_seconds(void)
 static int usage(void)
 {
     fprintf(stderr, "usage: wire tcp-serve PORT | tcp-send ADDR PORT BYTES | send DEV FRAMES |\n"
-                    "       wire knock NS/DEV NS/DEV |\n"
+                    "       wire knock NS/DEV NS/DEV | udp NS/DEV NS/DEV [FRAMES [WINDOW [MIN..MAX]]] |\n"
                     "       wire sizes NS/DEV NS/DEV [TAGS] |\n"
                     "       wire flow NS/DEV NS/DEV FRAMES [KPPS] |\n"
                     "       wire lossy NS/DEV NS/DEV MS [WINDOW [MIN..MAX]] |\n"
@@ -47,6 +47,7 @@ static int frames(int argc, char **argv, bool lossy)
     if (argc > 7) {
         job.vlan = (uint32_t)strtoul(argv[7], NULL, 10);
     }
+    job.udp = strcmp(argv[1], "udp") == 0;
     return lossy ? wire_lossy(&job, job.frames) : wire_frames(&job);
 }
 
@@ -67,7 +68,7 @@ int main(int argc, char **argv)
     if (strcmp(verb, "tcp-send") == 0 && argc == 5) {
         return wire_tcp_send(argv[2], argv[3], strtoull(argv[4], NULL, 10));
     }
-    if (strcmp(verb, "frames") == 0 && argc >= 4 && argc <= 8) {
+    if ((strcmp(verb, "frames") == 0 && argc >= 4 && argc <= 8) || (strcmp(verb, "udp") == 0 && argc >= 4 && argc <= 7)) {
         return frames(argc, argv, false);
     }
     if (strcmp(verb, "lossy") == 0 && argc >= 5 && argc <= 7) {

@@ -6,6 +6,8 @@
  *                                      numbered frames from one device to the other, at most WINDOW outstanding, each
  *                                      verified: order in its flow, every byte, the tag; NS is a network namespace as
  *                                      `ip netns` knows it; JSON
+ *   wire udp NS/DEV NS/DEV [FRAMES [WINDOW [SIZES]]]
+ *                                      the same as UDP, so that kernels and devices spread the flows over queues
  *   wire knock NS/DEV NS/DEV           a frame every few milliseconds, until one comes through: then the engine between runs.
  *                                      Waits for the devices too
  *   wire flow NS/DEV NS/DEV FRAMES [KPPS]
@@ -25,6 +27,7 @@
 #ifndef TESTS_PIPELINE_WIRE_H
 #define TESTS_PIPELINE_WIRE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { WIRE_FLOWS = 8, WIRE_TYPE = 0x88B5 };
@@ -34,6 +37,7 @@ struct wire_frames {
     uint32_t frames, window;
     uint32_t min_bytes, max_bytes; /* of a frame without FCS and without its tag */
     uint32_t vlan;                 /* 0 = untagged */
+    bool udp;                      /* 28 bytes of IPv4 and UDP come behind the Ethernet header, a port for each flow */
 };
 
 /* An Ethernet header with our type, then what tells a frame; random bytes that follow from it fill the rest. */
