@@ -48,9 +48,9 @@ static struct wire {
     struct forwarder engine, loop;
 } wires[] = {
     {"uring, 64 B", "bare uring", {"uring", NULL, "engine.latency=yes"}, {"uring", "bare_uring"}},
-    {"mmap, 64 B", "bare mmap", {"mmap", NULL, "engine.latency=yes"}, {"mmap", "mmap_forward"}},
-    {"mmsg, 64 B", "bare mmsg", {"mmsg", NULL, "engine.latency=yes"}, {"mmsg", "mmsg_forward"}},
-    {"socket, 64 B", "bare socket", {"socket", NULL, "engine.latency=yes"}, {"socket", "socket_forward"}},
+    {"mmap, 64 B", "bare mmap", {"mmap", NULL, "engine.latency=yes"}, {"mmap", "bare_mmap"}},
+    {"mmsg, 64 B", "bare mmsg", {"mmsg", NULL, "engine.latency=yes"}, {"mmsg", "bare_mmsg"}},
+    {"socket, 64 B", "bare socket", {"socket", NULL, "engine.latency=yes"}, {"socket", "bare_socket"}},
 };
 enum { WIRES = sizeof wires / sizeof *wires, URING = 0, MMSG = 2 };
 static struct forwarder unmeasured = {"uring", NULL, "engine.latency=no"};

@@ -11,12 +11,6 @@
 
 enum { START_MS = 150, FOR_MOST_S = 10 };
 
-/* Where a driver's loop is a mode of another's program. */
-static const char *program_of(const char *driver)
-{
-    return strcmp(driver, "mmsg") == 0 ? "uring" : driver;
-}
-
 /* The folder: as told, or that of the benchmarks in the build tree that this command stands in. */
 static void folder_of(const struct compare *c, char *path, size_t bytes)
 {
@@ -34,13 +28,10 @@ static void folder_of(const struct compare *c, char *path, size_t bytes)
 void compare_bare_find(const struct compare *c, struct compare_row *row)
 {
     char folder[2304];
-    const char *names[] = {row->rx_driver, program_of(row->rx_driver)};
     folder_of(c, folder, sizeof folder);
-    for (size_t i = 0; i < 2; i++) {
-        snprintf(row->bare, sizeof row->bare, "%s/bare_%s", folder, names[i]);
-        if (access(row->bare, X_OK) == 0) {
-            return;
-        }
+    snprintf(row->bare, sizeof row->bare, "%s/bare_%s", folder, row->rx_driver);
+    if (access(row->bare, X_OK) == 0) {
+        return;
     }
     row->bare[0] = 0;
     snprintf(row->bare_reason, sizeof row->bare_reason, "there is no bare_%s in %s: build it (meson configure -Dperf=enabled), "
@@ -52,8 +43,7 @@ static void become(const struct compare *c, const struct compare_row *row, pid_t
     char cpu[16], most[16];
     snprintf(cpu, sizeof cpu, "%u", c->lab.cores[0]);
     snprintf(most, sizeof most, "%d", FOR_MOST_S);
-    char *const argv[] = {"bare", "--mode", (char *)(uintptr_t)row->rx_driver, "--cpu", cpu, "--from", "left", "--to",
-                          "right", "--for", most, NULL};
+    char *const argv[] = {"bare", "--cpu", cpu, "--from", "left", "--to", "right", "--for", most, NULL};
     lab_child(parent, "mr-bare");
     if (freopen("/dev/null", "w", stdout) == NULL || freopen("/dev/null", "w", stderr) == NULL) {
         _exit(1);

@@ -1,6 +1,6 @@
-/* mmap_forward: frames from one device to another without an engine: the shortest honest loop over AF_PACKET with a ring of
+/* bare_mmap: frames from one device to another without an engine: the shortest honest loop over AF_PACKET with a ring of
  * blocks (TPACKET_V3): sendmmsg straight from the block, 64 a call, and nothing is copied; a block goes back when its frames
- * are sent. Looks without waiting, as the engine does; what is not as usual is dropped, as mmsg_forward does.
+ * are sent. Looks without waiting, as the engine does; what is not as usual is dropped, as bare_mmsg does.
  */
 #include "perf/bare/bare.h"
 
@@ -55,7 +55,7 @@ int main(int argc, char **argv)
 {
     struct bare_options o = {.mode = "mmap", .seconds = 3600, .cpu = -1};
     unsigned char *ring;
-    bare_start(&o, argc, argv, "mmap_forward --from DEVICE --to DEVICE [--cpu N] [--for SECONDS]");
+    bare_start(&o, argc, argv, "bare_mmap --from DEVICE --to DEVICE [--cpu N] [--for SECONDS]");
     int to = bare_socket(o.to, false);
     ring_socket(o.from, &ring);
     for (unsigned int k = 0; !bare_stop;) {

@@ -1,4 +1,4 @@
-/* mmsg_forward: frames from one device to another without an engine: the shortest honest loop over AF_PACKET, recvmmsg and
+/* bare_mmsg: frames from one device to another without an engine: the shortest honest loop over AF_PACKET, recvmmsg and
  * sendmmsg, 32 a call. Looks without waiting, as the engine does. Frames whose aux data say that more had to be done (a VLAN
  * tag to put back, a checksum to complete, a super-frame) are dropped: the bench sends none.
  */
@@ -45,7 +45,7 @@ static int keep_usual(int n)
 int main(int argc, char **argv)
 {
     struct bare_options o = {.mode = "mmsg", .seconds = 3600, .cpu = -1};
-    bare_start(&o, argc, argv, "mmsg_forward --from DEVICE --to DEVICE [--cpu N] [--for SECONDS]");
+    bare_start(&o, argc, argv, "bare_mmsg --from DEVICE --to DEVICE [--cpu N] [--for SECONDS]");
     int receive = bare_socket(o.from, true), send = bare_socket(o.to, false);
     memory = bare_memory((size_t)BURST * STRIDE);
     while (!bare_stop) {

@@ -1,5 +1,5 @@
-/* socket_forward: frames from one device to another without an engine: the shortest honest loop over AF_PACKET, one frame a
- * call. Looks without waiting, as the engine does, and drops what is not as usual, as mmsg_forward does.
+/* bare_socket: frames from one device to another without an engine: the shortest honest loop over AF_PACKET, one frame a
+ * call. Looks without waiting, as the engine does, and drops what is not as usual, as bare_mmsg does.
  */
 #include "perf/bare/bare.h"
 
@@ -13,7 +13,7 @@ int main(int argc, char **argv)
     struct bare_options o = {.mode = "socket", .seconds = 3600, .cpu = -1};
     struct bare_total total = {0};
     _Alignas(struct cmsghdr) unsigned char control[CONTROL];
-    bare_start(&o, argc, argv, "socket_forward --from DEVICE --to DEVICE [--cpu N] [--for SECONDS]");
+    bare_start(&o, argc, argv, "bare_socket --from DEVICE --to DEVICE [--cpu N] [--for SECONDS]");
     int from = bare_socket(o.from, true), to = bare_socket(o.to, false);
     unsigned char *frame = bare_memory(BYTES);
     struct iovec piece = {frame, BYTES};
