@@ -86,6 +86,9 @@ listens_on() {
 engine_launch() {
     env --default-signal=INT "$@" >$dir/out 2>$dir/err &
     engine=$!
+    if [ "$DRIVER" = xdp ]; then # its sockets are not in /proc/net
+        "$wire" knock a/a0 b/b0 && return || fail "no frame comes through"
+    fi
     for try in $(seq 200); do
         listens_on left && listens_on right && return
         kill -0 $engine 2>/dev/null || fail "the engine ended at once"

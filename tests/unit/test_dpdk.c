@@ -4,6 +4,7 @@
 
 #include "lib/engine/engine_parts.h"
 #include "lib/port/port.h"
+#include "tests/unit/scene.h"
 #include "tests/unit/uring_frames.h"
 #include "tests/unit/uring_net.h"
 
@@ -12,107 +13,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
-
-/* ---- two drivers on one thread, without an engine ---- */
-
-enum { CHUNKS = 1500, PAGES = 2, PER_PAGE = MR_ARENA_PAGE / MR_CHUNK_STRIDE, TX_RING = 64 };
-
-struct scene {
-    struct mr_config *cfg;
-    struct mr_arena arena;
-    struct mr_pool pool, *pools[1];
-    struct mr_recycle recycle;
-    uint32_t small[CHUNKS], big[1], side[CHUNKS];
-    uint64_t drops[MR_DROP_MAX];
-    struct mr_io *io[2];
-    struct mr_port at[2], *ports[2];
-};
-
-static void make_pool(struct scene *s)
-{
-    int node = -1;
-    size_t bytes = PAGES * MR_ARENA_PAGE;
-    cr_assert_eq(mr_arena_create(&s->arena, 1, &node, &bytes, MR_HUGE_OFF, MR_NUMA_OFF, &error), 0, "%s", error.text);
-    uint32_t end = (uint32_t)(bytes / MR_CACHE_LINE);
-    mr_pool_init(&s->pool, s->arena.base, 0, end, end, s->small, CHUNKS, s->big, 0, s->side);
-    s->pool.small_bytes = MR_CHUNK_STRIDE;
-    s->pool.big_bytes = MR_CHUNK_BIG_STRIDE;
-    for (uint32_t i = 0; i < CHUNKS; i++) {
-        s->small[s->pool.small.count++] = (i / PER_PAGE * MR_ARENA_PAGE + i % PER_PAGE * MR_CHUNK_STRIDE) / MR_CACHE_LINE;
-    }
-    s->pools[0] = &s->pool;
-    s->recycle.n_homes = 1;
-    s->recycle.homes[0].end = end;
-    s->recycle.homes[0].own = &s->pool;
-    s->recycle.homes[0].pool = &s->pool;
-}
-
-static void open_one(struct scene *s, uint32_t i)
-{
-    struct mr_port *p = &s->at[i];
-    p->driver = mr_driver_find(s->cfg->ports[i].driver);
-    struct mr_io_setup io = {.node = -1, .n_rxq = 1, .n_txq = 1, .rx_buffers = 64, .tx_frames = TX_RING, .pool = &s->pool,
-                             .recycle = &s->recycle};
-    cr_assert_eq(p->driver->io_create(&io, &s->io[i], &error), 0, "%s", error.text);
-    s->io[i]->driver = p->driver;
-    struct mr_port_setup setup = {.n_rxq = 1, .n_txq = 1, .rx_pool = {&s->pool}, .rx_io = {s->io[i]}, .tx_io = {s->io[i]},
-                                  .rx_node = {-1}, .tx_node = {-1}, .tx_ring_frames = TX_RING, .arena = &s->arena,
-                                  .chunk_bytes = MR_CHUNK_STRIDE, .ports = s->ports, .n_ports = 2, .pools = s->pools,
-                                  .n_pools = 1, .config = s->cfg};
-    p->config = &s->cfg->ports[i];
-    p->number = (uint8_t)i;
-    p->base = s->arena.base;
-    p->ticks_per_ns = 1;
-    cr_assert_eq(p->driver->open(p, &setup, &error), 0, "%s", error.text);
-    s->ports[i] = p;
-    p->rxq[0]->drops = s->drops;
-    p->txq[0]->drops = s->drops;
-}
-
-static void open_scene(struct scene *s, const char *text)
-{
-    memset(s, 0, sizeof *s);
-    int rc = mr_config_parse(&s->cfg, text, strlen(text), "test.yaml", &error);
-    rc = rc < 0 ? rc : mr_config_check(s->cfg, &error);
-    cr_assert_eq(rc, 0, "%s", error.text);
-    make_pool(s);
-    for (uint32_t i = 0; i < 2; i++) {
-        open_one(s, i);
-    }
-    for (uint32_t i = 0; i < 2; i++) {
-        cr_assert_eq(s->ports[i]->driver->attach(s->io[i], &error), 0, "%s", error.text);
-    }
-}
-
-static uint32_t receive(struct scene *s, uint32_t i, struct mr_frame *f)
-{
-    struct mr_port *p = s->ports[i];
-    for (int tries = 0; tries < 10000; tries++) {
-        if (p->driver->rx_burst(p->rxq[0], f, 1) == 1) {
-            return 1;
-        }
-        p->driver->doorbell(s->io[i], MR_DOORBELL_SEND | MR_DOORBELL_RECEIVE);
-        usleep(100);
-    }
-    return 0;
-}
-
-static void ring_bells(struct scene *s)
-{
-    for (uint32_t i = 0; i < 2; i++) {
-        s->ports[i]->driver->doorbell(s->io[i], MR_DOORBELL_SEND | MR_DOORBELL_RECEIVE);
-    }
-}
-
-static int64_t held(const struct scene *s)
-{
-    int64_t sum = 0;
-    for (uint32_t i = 0; i < 2; i++) {
-        const struct mr_port *p = s->ports[i];
-        sum += (int64_t)p->rxq[0]->held + p->rxq[0]->ready + p->txq[0]->held + s->io[i]->kept;
-    }
-    return sum;
-}
 
 #define RING_AND_URING                                                                                                 \
     "memory: { huge_pages: off }\n"                                                                                    \

@@ -1,0 +1,137 @@
+/* The xdp driver: chunks shared with io_uring and with itself, address by address, and what it will not send. */
+#include <criterion/criterion.h>
+
+#include "tests/unit/scene.h"
+#include "tests/unit/uring_frames.h"
+
+#define TWO(in_, out_)                                                                                                 \
+    "memory: { huge_pages: off }\n"                                                                                    \
+    "ports:\n"                                                                                                         \
+    "  - { name: in, driver: " in_ ", device: left, buffers: 64 }\n"                                                   \
+    "  - { name: out, driver: " out_ ", device: left2, buffers: 64 }\n"                                                \
+    "paths:\n"                                                                                                         \
+    "  - { from: [in, out], work: l2, to: [in, out] }\n"
+
+static struct scene s;
+
+static void make_both(const char *text)
+{
+    if (getuid() != 0) {
+        cr_skip("an XDP program needs root");
+    }
+    make_net(1);
+    cr_assert_eq(mr_link_veth("left2", "right2", -1, 1, &error), 0, "%s", error.text);
+    cr_assert_eq(mr_link_up("left2", &error), 0, "%s", error.text);
+    cr_assert_eq(mr_link_up("right2", &error), 0, "%s", error.text);
+    open_scene(&s, text);
+    for (uint32_t i = 0; i < 2; i++) {
+        s.ports[i]->mtu = 1500;
+    }
+}
+
+static void close_both(void)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        struct mr_port *p = s.ports[i];
+        uint32_t chunks[MR_BATCH_MAX], n;
+        p->driver->detach(s.io[i], 0);
+        p->driver->close(p);
+        while ((n = p->driver->chunks_back(p, chunks, MR_BATCH_MAX)) != 0) {
+            mr_recycle_put(&s.recycle, chunks, n);
+        }
+        cr_expect_eq(p->rxq[0]->held + p->txq[0]->held, 0);
+        p->driver->destroy(p);
+        p->driver->io_destroy(s.io[i]);
+    }
+    cr_expect_eq(s.pool.small.count, CHUNKS, "%u chunks are home", s.pool.small.count);
+}
+
+/* What is written into the chunk behind tx_burst arrives, so the kernel sends from it; the chunk that comes back is the one
+ * that the frame came in. */
+static void pass_one(const struct made *m)
+{
+    struct mr_frame f;
+    struct got g;
+    uint32_t chunk = 0;
+    int near = packet_socket("right", false);
+    int far = packet_socket("right2", true);
+    struct iovec iov[2] = {{(void *)(uintptr_t)&m->vnet, sizeof m->vnet}, {(void *)(uintptr_t)m->bytes, m->n}};
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+    ring_bells(&s);
+    cr_assert_gt(sendmsg(near, &msg, 0), 0);
+    cr_assert_eq(receive(&s, 0, &f), 1);
+    cr_expect_eq(f.offset, MR_CHUNK_DATA);
+    cr_expect_eq(f.length, m->n);
+    cr_expect(memcmp(mr_frame_data(s.arena.base, &f), m->bytes, m->n) == 0);
+    cr_assert_eq(s.ports[1]->driver->tx_burst(s.ports[1]->txq[0], &f, 1), 1);
+    mr_frame_data(s.arena.base, &f)[50] = 0x5a;
+    for (int tries = 0; tries < 1000 && s.ports[1]->driver->reclaim(s.ports[1]->txq[0], &chunk, 1) == 0; tries++) {
+        ring_bells(&s);
+        usleep(100);
+    }
+    cr_assert_eq(chunk, f.chunk);
+    mr_recycle_put(&s.recycle, &chunk, 1);
+    cr_assert(get(far, &g));
+    cr_expect_eq(g.frame.bytes[50], 0x5a);
+    cr_expect_eq(held(&s) + s.pool.small.count, CHUNKS);
+    close(near);
+    close(far);
+}
+
+static void pass(const char *text)
+{
+    struct made m = datagram(1200);
+    m.vnet = (struct mr_vnet){0};
+    make_both(text);
+    for (int i = 0; i < 100; i++) {
+        pass_one(&m);
+    }
+    close_both();
+}
+
+Test(xdp, what_xdp_receives_uring_sends_from_the_same_chunk)
+{
+    pass(TWO("xdp", "uring"));
+}
+
+Test(xdp, what_uring_receives_xdp_sends_from_the_same_chunk)
+{
+    pass(TWO("uring", "xdp"));
+}
+
+Test(xdp, ports_of_xdp_share_the_memory)
+{
+    pass(TWO("xdp", "xdp"));
+}
+
+/* AF_XDP would send what no other driver may, or throw a descriptor out and tell nobody whose. */
+Test(xdp, what_cannot_be_sent_dies_by_name)
+{
+    make_both(TWO("uring", "xdp"));
+    struct mr_txq *q = s.ports[1]->txq[0];
+    struct mr_frame f = {.offset = MR_CHUNK_DATA, .length = 1515};
+    const struct {
+        uint16_t offset, length;
+        uint8_t flags;
+        uint32_t mtu;
+        enum mr_drop reason;
+    } cases[] = {{MR_CHUNK_DATA, 1515, 0, 1500, MR_DROP_mtu}, {MR_CHUNK_DATA, 13, 0, 1500, MR_DROP_runt},
+                 {MR_CHUNK_DATA, 2113, 0, 9000, MR_DROP_too_long}, {MR_CHUNK_DATA + 2000, 200, 0, 1500, MR_DROP_too_long},
+                 {MR_CHUNK_DATA, 100, MR_FRAME_SUPER, 1500, MR_DROP_no_offload}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint32_t chunk;
+        cr_assert_eq(mr_pool_alloc(&s.pool, &s.pool.small, &f.chunk, 1), 1);
+        f.offset = cases[i].offset;
+        f.length = cases[i].length;
+        f.flags = cases[i].flags;
+        s.ports[1]->mtu = cases[i].mtu;
+        uint64_t before = s.drops[cases[i].reason];
+        cr_assert_eq(s.ports[1]->driver->tx_burst(q, &f, 1), 1);
+        cr_expect_eq(s.drops[cases[i].reason], before + 1, "case %zu", i);
+        cr_assert_eq(s.ports[1]->driver->reclaim(q, &chunk, 1), 1);
+        cr_expect_eq(chunk, f.chunk);
+        mr_recycle_put(&s.recycle, &chunk, 1);
+        cr_expect_eq(q->in_flight, 0);
+    }
+    close_both();
+}
