@@ -64,6 +64,7 @@ struct compare_latency {
 struct compare_round {
     double flat_mpps, no_loss_mpps, offered_mpps; /* offered: flat out */
     double cpu_ns, box_ns, busy_share, syscalls;
+    double failed_mpps; /* where none passed: the lowest rate tried */
     double source_ns;  /* CPU of the source a frame sent */
     double bare_mpps, bare_cpu_ns; /* of the bare loop, flat out */
     struct compare_latency latency[COMPARE_SHARES];

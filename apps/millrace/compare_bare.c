@@ -28,6 +28,10 @@ static void folder_of(const struct compare *c, char *path, size_t bytes)
 void compare_bare_find(const struct compare *c, struct compare_row *row)
 {
     char folder[2304];
+    if (strcmp(row->rx_driver, row->tx_driver) != 0) {
+        snprintf(row->bare_reason, sizeof row->bare_reason, "a pair of drivers has no bare loop of its own");
+        return;
+    }
     folder_of(c, folder, sizeof folder);
     snprintf(row->bare, sizeof row->bare, "%s/bare_%s", folder, row->rx_driver);
     if (access(row->bare, X_OK) == 0) {

@@ -164,6 +164,7 @@ static json_t *rounds_json(const struct compare *c, const struct compare_row *ro
 {
     json_t *j = json_object();
     json_object_set_new(j, "mpps_no_loss", column_json(c, row, offsetof(struct compare_round, no_loss_mpps)));
+    json_object_set_new(j, "mpps_none_passed", real_or_null(MEDIAN(failed_mpps)));
     json_object_set_new(j, "mpps_flat_out", column_json(c, row, offsetof(struct compare_round, flat_mpps)));
     json_object_set_new(j, "cpu_ns_per_frame", column_json(c, row, offsetof(struct compare_round, cpu_ns)));
     return j;

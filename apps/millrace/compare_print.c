@@ -109,6 +109,9 @@ static void print_row_words(FILE *out, const json_t *row, bool colour)
     if (json_is_true(json_object_get(row, "source_limited"))) {
         fprintf(out, "  source   at its limit: it could not offer what was asked, so that the rate without loss is at least this\n");
     }
+    if (json_is_number(json_object_get(row, "mpps_none_passed"))) {
+        fprintf(out, "  no loss  no rate passed, down to %.3f Mpps\n", number(row, "mpps_none_passed"));
+    }
     if (disturbed != 0) {
         fprintf(out, "  noise    in %d rounds something else took more than 12 %% of a CPU\n", disturbed);
     }

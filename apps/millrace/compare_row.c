@@ -207,6 +207,7 @@ static int search(struct compare *c, const struct compare_row *row, struct compa
         mr_search_tell(&s, got.offered_fps, got.sent, got.received);
     }
     r->no_loss_mpps = s.passed / 1e6;
+    r->failed_mpps = s.passed > 0 ? 0 : s.failed / 1e6;
     r->source_limited = s.source_limited;
     return 0;
 }

@@ -1,4 +1,5 @@
-/* compare_rows.c: the rows: one for each driver of the table, in its order, and which of them cannot run, and why. */
+/* compare_rows.c: the rows: one for each driver of the table and for pairs that belong together, from the bottom of the
+ * ladder up, so that each is explained against the one below it; which of them cannot run, and why. */
 #include "apps/millrace/compare.h"
 #include "apps/millrace/verbs.h"
 
@@ -77,6 +78,54 @@ static int check_list(const char *list, struct mr_error *err)
     return 0;
 }
 
+/* The ladder: each removes something that the one before it pays for. Drivers that are not in it stand behind. */
+static const struct rung {
+    const char *name, *rx, *tx;
+} ladder[] = {{"socket", "socket", "socket"}, {"mmsg", "mmsg", "mmsg"}, {"uring", "uring", "uring"},
+              {"mmap", "mmap", "mmap"},       {"mmap + xdp", "mmap", "xdp"}, {"xdp", "xdp", "xdp"}};
+
+enum { RUNGS = sizeof ladder / sizeof *ladder };
+
+static const struct mr_driver_entry *entry_of(const char *name)
+{
+    const struct mr_driver_entry *entry;
+    for (uint32_t i = 0; (entry = mr_driver_at(i)) != NULL; i++) {
+        if (strcmp(entry->name, name) == 0) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+static void add_driver(struct compare *c, const char *name, const char *rx, const char *tx)
+{
+    const struct mr_driver_entry *in = entry_of(rx), *out = entry_of(tx);
+    bool both = strcmp(rx, tx) != 0;
+    if (in == NULL || out == NULL || !wanted(c->options.drivers, rx) || !wanted(c->options.drivers, tx) ||
+        c->n_rows == COMPARE_ROWS_MAX) {
+        return;
+    }
+    struct compare_row *row = add(c, name, COMPARE_DRIVER);
+    row->rx_driver = rx;
+    row->tx_driver = tx;
+    look(row, in);
+    if (both && row->reason[0] == 0) {
+        int32_t received = in->driver->caps.rx_copies;
+        look(row, out);
+        row->copies = row->reason[0] == 0 ? received + (int32_t)out->driver->caps.tx_copies : -1;
+    }
+    compare_bare_find(c, row);
+}
+
+static bool on_ladder(const char *name)
+{
+    bool found = false;
+    for (size_t i = 0; i < RUNGS; i++) {
+        found |= strcmp(ladder[i].name, name) == 0;
+    }
+    return found;
+}
+
 static void add_feed(struct compare *c, bool xdp)
 {
     static const struct {
@@ -89,12 +138,12 @@ static void add_feed(struct compare *c, bool xdp)
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         add(c, others[i].name, others[i].kind);
     }
-    for (uint32_t i = 0; c->n_rows < COMPARE_ROWS_MAX && (entry = mr_driver_at(i)) != NULL; i++) {
-        if (wanted(c->options.drivers, entry->name)) {
-            struct compare_row *row = add(c, entry->name, COMPARE_DRIVER);
-            row->rx_driver = row->tx_driver = entry->name;
-            look(row, entry);
-            compare_bare_find(c, row);
+    for (size_t i = 0; i < RUNGS; i++) {
+        add_driver(c, ladder[i].name, ladder[i].rx, ladder[i].tx);
+    }
+    for (uint32_t i = 0; (entry = mr_driver_at(i)) != NULL; i++) {
+        if (!on_ladder(entry->name)) {
+            add_driver(c, entry->name, entry->name, entry->name);
         }
     }
     for (uint32_t i = first; i < c->n_rows; i++) {
