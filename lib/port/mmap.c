@@ -217,7 +217,7 @@ static uint32_t rx_burst(struct mr_rxq *rxq, struct mr_frame *frames, uint32_t n
 const struct mr_driver mr_driver_mmap = {
     .name = "mmap",
     .summary = "an interface by AF_PACKET, a ring of blocks to receive (TPACKET_V3), sendmmsg to send",
-    .caps = {.copies = "1 in (TPACKET block → chunk), 1 out", .rx_copies = 1, .tx_copies = 1,
+    .caps = {.copies = "2 in (kernel → TPACKET block → chunk), 1 out", .rx_copies = 2, .tx_copies = 1,
              .syscalls = "0 per look, 1 per burst sent", .needs_device = true, .completes_at_return = true,
              .offloads = true, .max_queues = MR_QUEUES_MAX, .core_files = 0, .queue_files = 1},
     .probe = probe,

@@ -19,6 +19,7 @@ static struct mr_port_config config;
 static struct mr_port port;
 static struct mr_io *io;
 static uint64_t rx_drops[MR_DROP_MAX], tx_drops[MR_DROP_MAX];
+static uint32_t blocks = 4;
 static const char *const drivers[] = {"mmap", "mmsg", "socket"};
 enum { DRIVERS = sizeof drivers / sizeof *drivers };
 
@@ -38,7 +39,7 @@ static void open_port(const char *driver, enum mr_offload offload)
     struct mr_io_setup io_setup = {.node = -1, .n_rxq = 1, .n_txq = 1};
     make_pool();
     config = (struct mr_port_config){.name = "left", .device = "left", .queues = 1, .offload = offload, .big_buffers = BIG,
-                                     .socket_bytes = 4u << 20, .block_bytes = 128u << 10, .blocks = 4, .retire_ms = 1};
+                                     .socket_bytes = 4u << 20, .block_bytes = 128u << 10, .blocks = blocks, .retire_ms = 1};
     port = (struct mr_port){.driver = mr_driver_find(driver), .config = &config, .number = 1, .base = memory, .node = -1};
     memset(rx_drops, 0, sizeof rx_drops);
     memset(tx_drops, 0, sizeof tx_drops);
@@ -231,6 +232,29 @@ Test(packet, what_is_no_use_dies_under_its_name)
     for (int d = 0; d < DRIVERS; d++) {
         drops_by_name(drivers[d], from);
     }
+}
+
+/* A ring of two blocks that nobody empties: the rest is the kernel's loss, by its own count, and the freeze is told. */
+Test(packet, a_full_ring_loses_by_count)
+{
+    struct mr_frame frames[SMALL];
+    uint32_t got = 0, k;
+    make_net(1);
+    int from = packet_socket("right", false);
+    blocks = 2;
+    open_port("mmap", MR_OFFLOAD_NONE);
+    for (uint32_t i = 0; i < 4000; i++) {
+        put(from, i, 60);
+    }
+    while ((k = receive(frames, SMALL)) != 0) {
+        give_back(frames, k);
+        got += k;
+    }
+    cr_expect_gt(outside("tp_drops"), 0);
+    cr_expect_gt(outside("tp_freeze_q_cnt"), 0);
+    cr_expect_eq(outside("tp_packets"), 4000);
+    cr_expect_eq(got, 4000 - outside("tp_drops"), "%u received, %lu lost", got, outside("tp_drops"));
+    close_port();
 }
 
 /* ---- sending ---- */
