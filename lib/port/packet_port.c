@@ -154,7 +154,8 @@ static void describe(struct mr_port *port)
     if (port->n_rxq != 0) {
         kind_of(port)->describe(port, port->mode, sizeof port->mode);
     }
-    mr_packet_describe(port, port->n_rxq != 0 ? mr_packet_rxq_of(port, 0)->socket.socket_bytes : mr_packet_txq_of(port, 0)->socket.socket_bytes);
+    mr_packet_describe(port, port->n_rxq != 0 ? mr_packet_rxq_of(port, 0)->socket.socket_bytes
+                                              : mr_packet_txq_of(port, 0)->socket.socket_bytes);
 }
 
 int mr_packet_port_open(struct mr_port *port, const struct mr_port_setup *setup, const struct mr_packet_kind *kind,
