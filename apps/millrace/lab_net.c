@@ -232,16 +232,18 @@ static int wait_running(const char *device, struct mr_error *err)
         return mr_error_set(err, MR_FAULT_MACHINE, errno, "lab: cannot look whether %s is up: no socket: %s%s", device,
                             strerror(errno), mr_error_remedy(errno));
     }
+    int error = ENETDOWN;
     strncpy(request.ifr_name, device, IFNAMSIZ - 1);
     for (int tries = 0; tries < 10000; tries++) {
-        if (ioctl(fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_RUNNING) != 0) {
+        error = ioctl(fd, SIOCGIFFLAGS, &request) == 0 ? ENETDOWN : errno;
+        if (error == ENETDOWN && (request.ifr_flags & IFF_RUNNING) != 0) {
             close(fd);
             return 0;
         }
         nanosleep(&nap, NULL);
     }
     close(fd);
-    return mr_error_set(err, MR_FAULT_MACHINE, ENETDOWN, "lab: %s does not come up", device);
+    return mr_error_set(err, MR_FAULT_MACHINE, error, "lab: %s does not come up within 2 s: %s", device, strerror(error));
 }
 
 static int pair_running(const struct lab_net *net, enum lab_side side, const char *a, const char *b,

@@ -62,6 +62,20 @@ static int run(struct child *c, struct mr_engine *e, struct mr_error *err)
                : written;
 }
 
+/* The parent tells what the child died of: only one of them shall speak. */
+static struct lab_shared *mine;
+
+static void *document_memory(size_t bytes)
+{
+    void *memory = malloc(bytes);
+    if (memory == NULL) {
+        mine->result = mr_error_set(&mine->error, MR_FAULT_MACHINE, ENOMEM, "lab: no memory to write down what was found; free "
+                                    "some, or raise ulimit -v");
+        _exit(1);
+    }
+    return memory;
+}
+
 static int child_main(struct child *c, struct mr_error *err)
 {
     struct mr_config *cfg = NULL;
@@ -131,6 +145,8 @@ int lab_process_start(struct lab_process *p, const struct lab_job *job, const st
     }
     if (p->pid == 0) {
         lab_child(parent, job->name);
+        mine = p->shared;
+        json_set_alloc_funcs(document_memory, free);
         p->shared->result = child_main(&c, &p->shared->error);
         _exit(p->shared->result < 0);
     }

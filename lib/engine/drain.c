@@ -76,6 +76,22 @@ static bool out_of_patience(const struct mr_engine *e, const struct round *moved
     return now->ns - moved->ns > DRAIN_PATIENCE_NS && rounds_later(e, moved, now, DRAIN_ROUNDS);
 }
 
+/* A queue whose driver cannot stop receiving says why. */
+static void give_up(struct mr_engine *e)
+{
+    const char *port = "", *why = "";
+    for (uint32_t p = 0; p < e->config->n_ports; p++) {
+        for (uint32_t q = 0; q < e->ports[p]->n_rxq; q++) {
+            uint32_t error = mr_load_acquire(&e->ports[p]->rxq[q]->end_error);
+            why = error != 0 ? strerror((int)error) : why;
+            port = error != 0 ? e->config->ports[p].name : port;
+        }
+    }
+    snprintf(e->ended_by, sizeof e->ended_by, "drain gave up after 2 s without progress%s%.40s%s%.40s", *why == 0 ? "" : ": port ", port,
+             *why == 0 ? "" : " cannot stop receiving: ", why);
+    e->exit_code = MR_FAULT_RUN;
+}
+
 void mr_drain(struct mr_engine *e, struct mr_watch *w)
 {
     struct round moved; // when a frame was last seen to have moved
@@ -98,12 +114,13 @@ void mr_drain(struct mr_engine *e, struct mr_watch *w)
             continue;
         }
         if (out_of_patience(e, &moved, &now)) {
-            snprintf(e->ended_by, sizeof e->ended_by, "drain gave up after 2 s without progress");
-            e->exit_code = MR_FAULT_RUN;
+            give_up(e);
             return;
         }
         then = now;
     }
-    snprintf(e->ended_by, sizeof e->ended_by, "stopped by a second signal");
+    if (w->deaf[0] == 0) {
+        snprintf(e->ended_by, sizeof e->ended_by, "stopped by a second signal");
+    }
     e->exit_code = e->exit_code != 0 ? e->exit_code : 130;
 }

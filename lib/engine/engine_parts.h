@@ -57,7 +57,7 @@ struct mr_engine {
     bool settled;             /* ports are closed, everything below is final */
     bool left_behind;         /* a core did not come back: its thread may still run, its stages keep what they hold */
     int exit_code;            /* 0, 130 after a second signal, 1 when the drain gave up or a core did not come back */
-    char ended_by[120];       /* "signal", "time", "sources ended", "stopped by a second signal" … */
+    char ended_by[160];       /* "signal", "time", "sources ended", "stopped by a second signal" … */
     uint64_t start_ns, first_frame_ns, stop_ns, end_ns; /* CLOCK_MONOTONIC: cores run; RX off; drained */
     uint64_t create_ns;       /* when mr_engine_create was entered */
     uint64_t stopped_frames;  /* left inside when the cores ended: counted as drops[stopped] */

@@ -10,6 +10,7 @@
 
 #define SECOND_NS 1000000000ull
 #define LATE_NS   5000000ull /* how late an end or an event is seen */
+#define DEAF_AFTER 1000u // milliseconds without being able to wait
 
 /* ---- opening and closing ---- */
 
@@ -115,6 +116,17 @@ static void hear(struct mr_watch *w, const struct pollfd *fds)
     }
 }
 
+/* Nothing wakes control any more: not a signal either, so it must not go on for ever. */
+static void cannot_wait(struct mr_watch *w, int error)
+{
+    nanosleep(&(struct timespec){0, 1000000}, NULL);
+    if (++w->failures == DEAF_AFTER) {
+        snprintf(w->deaf, sizeof w->deaf, "control cannot wait for news: %.40s", strerror(error));
+        w->engine->exit_code = MR_FAULT_RUN;
+        ask(w, 1, w->deaf);
+    }
+}
+
 void mr_watch_listen(struct mr_watch *w, uint64_t ns)
 {
     struct pollfd fds[3] = {{.fd = w->signal_fd, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
@@ -123,7 +135,11 @@ void mr_watch_listen(struct mr_watch *w, uint64_t ns)
         fds[1].fd = *w->options->stop_fd;
     }
     fds[2] = (struct pollfd){.fd = mr_links_fd(w->engine), .events = POLLIN};
-    if (ppoll(fds, 3, &t, NULL) > 0) {
+    int n = ppoll(fds, 3, &t, NULL);
+    if (n < 0) {
+        cannot_wait(w, errno);
+    } else {
+        w->failures = 0;
         hear(w, fds);
     }
     mr_links_look(w->engine, mr_now_ns());

@@ -32,7 +32,9 @@ struct mr_watch {
     int signal_fd;
     sigset_t old_mask;
     uint32_t asked;       /* signals and stop_fd events so far: 1 drain, 2 stop at once */
-    const char *asked_by; /* the first: "signal" or "program" */
+    const char *asked_by; /* the first: "signal", "program", or what made control deaf */
+    uint32_t failures;    /* of waiting, one after the other */
+    char deaf[80];
     uint64_t next_second; /* ns */
     uint64_t interval_ns; /* when the last interval was noted */
     struct mr_totals before;

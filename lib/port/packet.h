@@ -60,8 +60,8 @@ int mr_packet_rx_open(struct mr_packet_port *p, struct mr_packet_rx *rx,
 int mr_packet_tx_open(struct mr_packet_port *p, struct mr_packet_tx *tx, struct mr_error *err);
 void mr_packet_close(int *fd); /* -1 afterwards; nothing when it is that already */
 
-/* The valve, from the core or from control, not from both at once. */
-void mr_packet_valve_close(struct mr_packet_rx *rx);
+/* The valve, from the core or from control, not from both at once. Closing: 0 or -errno. */
+int mr_packet_valve_close(struct mr_packet_rx *rx);
 void mr_packet_valve_open(struct mr_packet_rx *rx);
 
 /* mr_packet_empty: no frame waits in the socket. mr_packet_count_left: throws away and counts what waits; with the valve

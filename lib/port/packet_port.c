@@ -266,7 +266,7 @@ bool mr_packet_rx_quiesce(struct mr_rxq *rxq)
 {
     struct mr_packet_rxq *q = MR_CONTAINER_OF(rxq, struct mr_packet_rxq, q);
     if (!q->socket.valve_closed) {
-        mr_packet_valve_close(&q->socket);
+        mr_store_release(&q->q.end_error, (uint32_t)-mr_packet_valve_close(&q->socket));
         return false;
     }
     q->quiet_looks = is_empty(q) ? q->quiet_looks + 1 : 0;

@@ -68,13 +68,15 @@ static int bind_to(int fd, int ifindex, uint16_t protocol)
 
 /* ---- the valve ---- */
 
-void mr_packet_valve_close(struct mr_packet_rx *rx)
+int mr_packet_valve_close(struct mr_packet_rx *rx)
 {
     struct sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
     struct sock_fprog filter = {.len = 1, .filter = &none};
     if (!rx->valve_closed && rx->fd >= 0) {
         rx->valve_closed = setsockopt(rx->fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0;
+        return rx->valve_closed ? 0 : -errno;
     }
+    return 0;
 }
 
 void mr_packet_valve_open(struct mr_packet_rx *rx)
@@ -93,12 +95,15 @@ bool mr_packet_empty(const struct mr_packet_rx *rx)
 void mr_packet_count_left(struct mr_packet_rx *rx)
 {
     char bytes[16]; // a virtio_net_hdr fits
+    bool down = false;
     while (rx->valve_closed) {
         if (recv(rx->fd, bytes, sizeof bytes, MSG_DONTWAIT) >= 0) {
             mr_count(&rx->left_in_socket, 1);
         } else if (errno == EINVAL && rx->vnet) { // off the queue all the same
             mr_count(&rx->undescribed, 1);
-        } else if (errno != ENETDOWN) { // told once, before what waits behind it
+        } else if (errno == ENETDOWN && !down) { // told once, before what waits behind it
+            down = true;
+        } else {
             return;
         }
     }

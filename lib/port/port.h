@@ -75,6 +75,7 @@ struct mr_rxq {
     uint32_t ready;           /* frames received and not yet handed out by rx_burst: in flight */
     uint32_t ended;           /* 1: this queue will not deliver again, unless reopened; written by the core, read by control */
     uint32_t halted;          /* 1: rx_halt is done and rx_resume is not; written by the core, read by control */
+    uint32_t end_error;       /* errno that rx_quiesce met and cannot get past; 0: none; written by the core, read by control */
 };
 
 /* One sending queue. A driver embeds it first in its own struct. */

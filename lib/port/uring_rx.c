@@ -246,7 +246,7 @@ bool mr_uring_rx_quiesce(struct mr_rxq *rxq)
 {
     struct mr_uring_rxq *q = MR_CONTAINER_OF(rxq, struct mr_uring_rxq, q);
     if (!q->socket.valve_closed) {
-        mr_packet_valve_close(&q->socket);
+        mr_store_release(&q->q.end_error, (uint32_t)-mr_packet_valve_close(&q->socket));
         return false;
     }
     bool empty = q->q.ready == 0 && mr_packet_empty(&q->socket);
