@@ -118,8 +118,13 @@ static inline struct rte_mbuf *mr_dpdk_mbuf(unsigned char *base, uint32_t chunk)
     return (struct rte_mbuf *)(void *)(mr_chunk_at(base, chunk) + MR_DPDK_MBUF);
 }
 
-/* dpdk_eal.c. mr_dpdk_eal: starts EAL, or finds it running. mr_dpdk_plug: the port's device, by its name; p->id and
- * p->name filled. mr_dpdk_said: the cause among what EAL or a PMD logged since mr_dpdk_hush, one line, "" = none. cfg may be NULL: for a probe. */
+/* dpdk_device.c: control. mr_dpdk_start: the port's queues exist; the device gets its own, and runs. */
+int mr_dpdk_start(struct mr_dpdk_port *p, const struct rte_eth_dev_info *info, const struct mr_port_setup *setup,
+                  struct mr_error *err);
+
+/* dpdk_eal.c. mr_dpdk_eal: starts EAL, or finds it running; cfg may be NULL: for a probe. mr_dpdk_plug: the port's device,
+ * by its name; p->id and p->name filled. mr_dpdk_said: the cause among what EAL or a PMD logged since mr_dpdk_hush, one
+ * line, "" = none. */
 int mr_dpdk_eal(const struct mr_config *cfg, struct mr_error *err);
 int mr_dpdk_plug(struct mr_dpdk_port *p, struct mr_error *err);
 void mr_dpdk_unplug(struct mr_dpdk_port *p);

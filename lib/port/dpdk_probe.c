@@ -16,8 +16,8 @@ static void try_it(int to)
     bool can = mr_dpdk_eal(NULL, &err) == 0;
     snprintf(text, sizeof text, "-%.290s", err.text);
     if (can) {
-        snprintf(text, sizeof text, "+%s, EAL starts on %s pages, PMDs are loaded when a port opens; a NIC needs vfio-pci and its PMD",
-                 rte_version(), rte_eal_has_hugepages() ? "huge" : "plain (no free huge ones: sysctl -w vm.nr_hugepages=64)");
+        snprintf(text, sizeof text, "+%s: EAL starts, on %s pages; a NIC needs vfio-pci and its PMD", rte_version(),
+                 rte_eal_has_hugepages() ? "huge" : "plain (few huge ones are free: sysctl -w vm.nr_hugepages=64)");
     }
     _exit(write(to, text, strlen(text)) < 0);
 }

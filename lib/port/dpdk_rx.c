@@ -51,7 +51,8 @@ static inline uint32_t describe(struct mr_dpdk_rxq *q, struct rte_mbuf **mbufs, 
         uint64_t length = m->data_len;
         uint64_t rearm;
         memcpy(&rearm, &m->rearm_data, sizeof rearm);
-        put(&frames[i], tick | (size_t)((const unsigned char *)m - first) / MR_CACHE_LINE, port + (rearm & 0xffff) + (length << 16));
+        put(&frames[i], tick | (size_t)((const unsigned char *)m - first) / MR_CACHE_LINE,
+            port + (rearm & 0xffff) + (length << 16));
         chains |= rearm ^ 1ull << SEGMENTS_AT;
         runts |= length - MR_FRAME_MIN;
         bytes += length;

@@ -1,0 +1,139 @@
+/* dpdk_device.c: a device made ready: its queues, what they took of our chunks meanwhile, how long a frame it sends. */
+#include "lib/port/dpdk.h"
+#include "lib/sys/netlink.h"
+
+#include <rte_errno.h>
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+
+enum { HEADER_AND_TAG = 18, PACKET_MAX = 65535 };
+
+static int refused(const struct mr_dpdk_port *p, const char *what, int rc, struct mr_error *err)
+{
+    const char *said = mr_dpdk_said();
+    return mr_error_set(err, MR_FAULT_MACHINE, rc, "port %s: %s refuses %s: %s%s%s%s", p->port->config->name, p->name, what,
+                        rte_strerror(abs(rc)), said[0] != 0 ? " (" : "", said, said[0] != 0 ? ")" : "");
+}
+
+/* What a queue of the device took when it was set up. A queue that only the device has (it wants pairs) is counted with
+ * the first one of the other side. */
+static void count_lent(struct mr_dpdk_port *p, uint32_t queue, uint32_t before)
+{
+    uint32_t took = p->arena->lent - before;
+    if (queue < p->port->n_rxq) {
+        p->port->rxq[queue]->held += took;
+    } else if (p->port->n_rxq != 0) {
+        p->port->rxq[0]->held += took;
+    } else {
+        p->port->txq[0]->held += took;
+    }
+}
+
+static int check_queues(const struct mr_dpdk_port *p, const struct rte_eth_dev_info *info, struct mr_error *err)
+{
+    if (p->pairs <= info->max_rx_queues && p->pairs <= info->max_tx_queues) {
+        return 0;
+    }
+    return mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "port %s: queues: %u, and %s has %u receiving and %u sending ones as it was "
+                        "made; lower it, or give the device more (net_af_packet: qpairs=%u, net_af_xdp: queue_count=%u)",
+                        p->port->config->name, p->pairs, p->name, info->max_rx_queues, info->max_tx_queues, p->pairs, p->pairs);
+}
+
+static int configure(struct mr_dpdk_port *p, const struct rte_eth_dev_info *info, struct mr_error *err)
+{
+    struct rte_eth_conf conf = {0};
+    uint64_t hash = info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
+    if (p->pairs > 1 && hash != 0) {
+        conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+        conf.rx_adv_conf.rss_conf.rss_hf = hash;
+        p->rss = true;
+    }
+    int rc = check_queues(p, info, err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = rte_eth_dev_configure(p->id, (uint16_t)p->pairs, (uint16_t)p->pairs, &conf);
+    return rc < 0 ? refused(p, "its configuration", rc, err) : 0;
+}
+
+static int set_up_queues(struct mr_dpdk_port *p, const struct mr_port_setup *setup, struct mr_error *err)
+{
+    uint16_t n_rx = (uint16_t)p->port->config->buffers;
+    uint16_t n_tx = (uint16_t)(setup->tx_ring_frames < 4096 ? setup->tx_ring_frames : 4096);
+    int rc = rte_eth_dev_adjust_nb_rx_tx_desc(p->id, &n_rx, &n_tx);
+    for (uint32_t i = 0; rc == 0 && i < p->pairs; i++) {
+        uint32_t before = p->arena->lent;
+        p->arena->filling = i < setup->n_rxq ? setup->rx_pool[i] : setup->n_pools != 0 ? setup->pools[0] : NULL;
+        rc = rte_eth_rx_queue_setup(p->id, (uint16_t)i, n_rx, (unsigned)SOCKET_ID_ANY, NULL, p->arena->mempool);
+        count_lent(p, i, before);
+        rc = rc < 0 ? rc : rte_eth_tx_queue_setup(p->id, (uint16_t)i, n_tx, (unsigned)SOCKET_ID_ANY, NULL);
+    }
+    bool empty = rc == -ENOMEM || rc == -ENOBUFS;
+    return rc < 0 ? refused(p, empty ? "a queue (memory.chunks: too few to fill it?)" : "a queue", rc, err) : 0;
+}
+
+/* NICs fill their rings here, all alike. */
+static int start(struct mr_dpdk_port *p, struct mr_error *err)
+{
+    uint32_t before = p->arena->lent;
+    int rc = rte_eth_dev_start(p->id);
+    uint32_t took = p->arena->lent - before;
+    for (uint32_t i = p->pairs; i-- > 0;) {
+        uint32_t share = took / (i + 1);
+        took -= share;
+        count_lent(p, i, p->arena->lent - share);
+    }
+    if (rc < 0) {
+        return refused(p, "to start", rc, err);
+    }
+    p->is_open = true;
+    rte_eth_promiscuous_enable(p->id); // what knows no such thing takes every frame anyway
+    rte_eth_stats_reset(p->id);
+    return 0;
+}
+
+/* The longest frame that it sends: by the interface where it is one of the kernel's, by the device where it has a limit. */
+static void learn_length(struct mr_dpdk_port *p, const struct rte_eth_dev_info *info)
+{
+    char name[IF_NAMESIZE];
+    struct mr_link link;
+    uint16_t mtu = 1500;
+    rte_eth_dev_get_mtu(p->id, &mtu);
+    p->mtu = mtu;
+    if (info->if_index != 0 && if_indextoname(info->if_index, name) != NULL && mr_link_find(name, &link) == 0) {
+        p->port->ifindex = (int)info->if_index;
+        p->mtu = link.mtu;
+    }
+    bool any = p->port->ifindex == 0 && info->max_rx_pktlen > PACKET_MAX;
+    for (uint32_t i = 0; i < p->port->n_txq; i++) {
+        MR_CONTAINER_OF(p->port->txq[i], struct mr_dpdk_txq, q)->longest = any ? PACKET_MAX : p->mtu + HEADER_AND_TAG;
+    }
+}
+
+static int check_up(const struct mr_dpdk_port *p, struct mr_error *err)
+{
+    struct rte_eth_link link = {0};
+    if (p->port->config->require != MR_REQUIRE_UP) {
+        return 0;
+    }
+    rte_eth_link_get_nowait(p->id, &link);
+    return link.link_status == RTE_ETH_LINK_UP
+               ? 0
+               : mr_error_set(err, MR_FAULT_MACHINE, ENETDOWN, "port %s: require: up, but %s has no link; bring it up, or require: "
+                              "device", p->port->config->name, p->name);
+}
+
+int mr_dpdk_start(struct mr_dpdk_port *p, const struct rte_eth_dev_info *info, const struct mr_port_setup *setup,
+                  struct mr_error *err)
+{
+    int rc = configure(p, info, err);
+    rc = rc < 0 ? rc : set_up_queues(p, setup, err);
+    rc = rc < 0 ? rc : start(p, err);
+    if (rc < 0) {
+        return rc;
+    }
+    learn_length(p, info);
+    return check_up(p, err);
+}
