@@ -2,6 +2,7 @@
  * time is too. What happens between two accesses of a look is for tests/model/stop.pml; here each condition of drain.c
  * stands alone, and the number of looks tells whether it holds. */
 #include <criterion/criterion.h>
+#include <errno.h>
 
 #include "lib/engine/watch.h"
 
@@ -10,7 +11,10 @@
 enum { CORES = 3, LOOKS_MAX = 50 };
 
 static struct mr_plan plan = {.n_cores = CORES};
-static struct mr_engine engine = {.plan = &plan};
+static struct mr_rxq queue;
+static struct mr_port port = {.n_rxq = 1, .rxq = {&queue}};
+static struct mr_config *config;
+static struct mr_engine engine = {.plan = &plan, .ports = {&port}};
 static struct mr_core cores[CORES];
 static struct mr_watch watch;
 static uint32_t looks;
@@ -72,6 +76,10 @@ static void states(uint32_t state)
 /* How many looks a drain takes, the first one left out. */
 static uint32_t drain(void (*script)(void))
 {
+    config = mr_config_create();
+    config->n_ports = 1;
+    strcpy(config->ports[0].name, "left");
+    engine.config = config;
     for (uint32_t i = 0; i < CORES; i++) {
         engine.cores[i] = &cores[i];
         cores[i].epoch = UINT32_MAX - 1; // epochs are compared by difference
@@ -79,6 +87,7 @@ static uint32_t drain(void (*script)(void))
     looks = 0;
     between = script;
     mr_drain(&engine, &watch);
+    mr_config_destroy(config);
     cr_expect_eq(cores[CORES - 1].command, MR_COMMAND_RX_OFF);
     return looks;
 }
@@ -189,6 +198,16 @@ Test(drain, patience_is_time_without_a_frame)
     cores[1].holding = 3;
     cr_expect_eq(drain(time_goes_by), 6);
     cr_expect_eq(engine.exit_code, MR_FAULT_RUN);
+}
+
+Test(drain, a_queue_that_cannot_end_says_why)
+{
+    states(MR_CORE_QUIET);
+    cores[1].holding = 3;
+    queue.end_error = EPERM;
+    drain(time_goes_by);
+    cr_expect_str_eq(engine.ended_by, "drain gave up after 2 s without progress: port left cannot stop receiving: "
+                                      "Operation not permitted");
 }
 
 static void cores_hardly_run(void)
