@@ -4,7 +4,10 @@
 #     namespace a [a0] ── [left] rx driver → forward → tx driver [right] ── [b0] namespace b
 #
 # A driver that makes its device has tap0 or tap1 in the engine's namespace instead ("mid"), and its kernel's side is that.
-# Drivers enter by `millrace drivers`; only how they write an interface stands here.
+# Drivers enter by `millrace drivers` (DRIVERS="uring tap" names some); only how they write an interface stands here.
+
+# Which interfaces, and which far ends.
+in_device=left out_device=right in_end=a/a0 out_end=b/b0
 
 # mid_up: the engine's own namespace gets a name too.
 mid_up() {
@@ -47,8 +50,8 @@ pair_config() {
     cat <<EOF
 engine: { ${3:-cores: [1]} }
 ports:
-  - { name: left, driver: $1, device: "$(device_of $1 left 0 $4)"${4:+, queues: $4} }
-  - { name: right, driver: $2, device: "$(device_of $2 right 1 $4)"${4:+, queues: $4} }
+  - { name: left, driver: $1, device: "$(device_of $1 $in_device 0 $4)"${4:+, queues: $4} }
+  - { name: right, driver: $2, device: "$(device_of $2 $out_device 1 $4)"${4:+, queues: $4} }
 paths:
   - { from: [left], work: [forward], to: [right] }
 EOF
@@ -57,7 +60,7 @@ EOF
 # pair_launch RX TX [ENGINE_KEYS [QUEUES]]: returns when frames come through.
 pair_launch() {
     pair="$1 → $2${3:+, $3}${4:+, $4 queues}"
-    from=$(wire_end $1 a/a0 0) to=$(wire_end $2 b/b0 1)
+    from=$(wire_end $1 $in_end 0) to=$(wire_end $2 $out_end 1)
     pair_config "$@" >$dir/engine.yaml
     rm -f $dir/report
     env --default-signal=INT "$millrace" run -c $dir/engine.yaml --json $dir/report --check 50ms >$dir/out 2>$dir/err &

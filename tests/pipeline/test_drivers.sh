@@ -5,7 +5,7 @@
 . "$(dirname "$0")/drivers.sh"
 lab_up
 mid_up
-drivers=$(usable_drivers)
+drivers=${DRIVERS:-$(usable_drivers)}
 n=$(echo $drivers | wc -w)
 above "drivers with a device that can be used here" "$n" 1
 
