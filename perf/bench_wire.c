@@ -51,6 +51,7 @@ static struct wire {
     {"mmap, 64 B", "bare mmap", {"mmap", NULL, "engine.latency=yes"}, {"mmap", "bare_mmap"}},
     {"mmsg, 64 B", "bare mmsg", {"mmsg", NULL, "engine.latency=yes"}, {"mmsg", "bare_mmsg"}},
     {"socket, 64 B", "bare socket", {"socket", NULL, "engine.latency=yes"}, {"socket", "bare_socket"}},
+    {"xdp, 64 B", "bare xdp", {"xdp", NULL, "engine.latency=yes"}, {"xdp", "bare_xdp"}},
 };
 enum { WIRES = sizeof wires / sizeof *wires, URING = 0, MMSG = 2 };
 static struct forwarder unmeasured = {"uring", NULL, "engine.latency=no"};
