@@ -98,9 +98,12 @@ uint32_t mr_xdp_rx_burst(struct mr_rxq *rxq, struct mr_frame *frames, uint32_t n
 {
     struct mr_xdp_rxq *q = MR_CONTAINER_OF(rxq, struct mr_xdp_rxq, q);
     uint32_t at = 0;
-    uint32_t seen = xsk_ring_cons__peek(&q->rx, n, &at);
     uint32_t got = 0;
     uint64_t bytes = 0;
+    if (MR_UNLIKELY(q->q.halted != 0)) {
+        return 0; // the rings are no longer there
+    }
+    uint32_t seen = xsk_ring_cons__peek(&q->rx, n, &at);
     for (uint32_t i = 0; i < seen; i++) {
         if (MR_LIKELY(receive(q, xsk_ring_cons__rx_desc(&q->rx, at + i), &frames[got]))) {
             bytes += frames[got++].length;
@@ -111,7 +114,7 @@ uint32_t mr_xdp_rx_burst(struct mr_rxq *rxq, struct mr_frame *frames, uint32_t n
         mr_count(&q->q.frames, got);
         mr_count(&q->q.bytes, bytes);
     }
-    if (q->q.held < q->buffers && q->q.halted == 0) {
+    if (q->q.held < q->buffers) {
         fill(q);
     }
     return got;
@@ -120,7 +123,7 @@ uint32_t mr_xdp_rx_burst(struct mr_rxq *rxq, struct mr_frame *frames, uint32_t n
 /* A driver without copies asks to be woken when it ran out of chunks; who polls busily runs the device's receive here. */
 void mr_xdp_rx_wake(struct mr_xdp_rxq *q)
 {
-    if (MR_UNLIKELY(q->busy_poll || xsk_ring_prod__needs_wakeup(&q->fill)) && q->socket->fd >= 0) {
+    if (MR_UNLIKELY(q->q.halted == 0 && (q->busy_poll || xsk_ring_prod__needs_wakeup(&q->fill)))) {
         recvfrom(q->socket->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
         q->q.io->syscalls++;
     }
