@@ -72,7 +72,7 @@ static int attach(struct mr_io *io, struct mr_error *err)
     return 0;
 }
 
-/* A device that is not up is not called: it would say so each time. */
+/* No call where nothing is to be sent: not on an idle pass, and not behind a purge, until there are new frames. */
 static uint32_t doorbell(struct mr_io *io, uint32_t what)
 {
     struct mr_xdp *x = MR_CONTAINER_OF(io, struct mr_xdp, io);
@@ -361,7 +361,7 @@ const struct mr_driver mr_driver_xdp = {
     .summary = "an interface by AF_XDP, in the engine's own chunks",
     .caps = {.copies = "0 (zerocopy); else 1 in, 1 out", .rx_copies = 1, .tx_copies = 1,
              .syscalls = "1 per 32 frames sent, 0 to receive", .needs_device = true,
-             .max_queues = MR_QUEUES_MAX, .queue_files = 3},
+             .max_queues = MR_QUEUES_MAX, .queue_files = 5}, // a socket; once a port: promiscuous, link, program, map
     .probe = mr_xdp_probe,
     .io_create = io_create,
     .io_destroy = io_destroy,
