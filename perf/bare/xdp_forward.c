@@ -5,11 +5,13 @@
 #include "perf/bare/bare.h"
 
 #include <bpf/bpf.h>
+#include <errno.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <xdp/xsk.h>
 
 enum { CHUNK = 2048, RING = 1024, CHUNKS = 2 * RING, BURST = 64 };
@@ -20,15 +22,30 @@ static struct xsk_socket *receiver, *sender;
 static struct bare_total total;
 static uint32_t under_way;
 
+/* The queue's last user may have closed it a moment ago: the kernel lets go later. */
+static int bind_when_free(struct xsk_socket **s, const char *device, struct xsk_umem *umem, struct xsk_ring_cons *in,
+                          struct xsk_ring_prod *out, struct xsk_ring_prod *f, struct xsk_ring_cons *c,
+                          const struct xsk_socket_config *config)
+{
+    int rc = -EBUSY;
+    for (int tries = 0; rc == -EBUSY && tries < 200; tries++) {
+        rc = xsk_socket__create_shared(s, device, 0, umem, in, out, f, c, config);
+        usleep(rc == -EBUSY ? 5000 : 0);
+    }
+    return rc;
+}
+
 static void make_sockets(const struct bare_options *o)
 {
     struct xsk_umem *umem;
     struct xsk_umem_config memory = {.fill_size = RING, .comp_size = RING, .frame_size = CHUNK};
     struct xsk_socket_config c = {.rx_size = RING, .tx_size = RING, .libbpf_flags = XSK_LIBBPF_FLAGS__INHIBIT_PROG_LOAD,
                                   .bind_flags = XDP_COPY | XDP_USE_NEED_WAKEUP};
-    if (xsk_umem__create(&umem, bare_memory((size_t)CHUNKS * CHUNK), (uint64_t)CHUNKS * CHUNK, &fill, &comp_unused, &memory) != 0 ||
-        xsk_socket__create_shared(&receiver, o->from, 0, umem, &rx, NULL, &fill, &comp_unused, &c) != 0 ||
-        xsk_socket__create_shared(&sender, o->to, 0, umem, NULL, &tx, &fill_unused, &comp, &c) != 0) {
+    int rc = xsk_umem__create(&umem, bare_memory((size_t)CHUNKS * CHUNK), (uint64_t)CHUNKS * CHUNK, &fill, &comp_unused, &memory);
+    rc = rc != 0 ? rc : bind_when_free(&receiver, o->from, umem, &rx, NULL, &fill, &comp_unused, &c);
+    rc = rc != 0 ? rc : bind_when_free(&sender, o->to, umem, NULL, &tx, &fill_unused, &comp, &c);
+    if (rc != 0) {
+        errno = -rc;
         bare_die("AF_XDP sockets");
     }
 }
