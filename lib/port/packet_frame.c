@@ -25,7 +25,7 @@ void mr_packet_retag(struct mr_packet_rx *rx, unsigned char *chunk, struct mr_fr
 
 void mr_packet_move_small(struct mr_packet_rx *rx, const struct mr_rxq *q, struct mr_frame *f, uint32_t room)
 {
-    uint32_t small;
+    uint32_t small = 0;
     if (f->length > room || mr_pool_alloc(q->pool, &q->pool->small, &small, 1) == 0) {
         return;
     }
