@@ -48,7 +48,7 @@ static uint16_t open_device(const char *device, struct rte_mempool *pool)
 {
     struct rte_eth_conf conf = {0};
     char name[64];
-    uint16_t id;
+    uint16_t id = 0;
     size_t n = strcspn(device, ",");
     snprintf(name, sizeof name, "%.*s", (int)n, device);
     if (rte_eal_hotplug_add("vdev", name, device[n] == 0 ? "" : device + n + 1) != 0 ||
