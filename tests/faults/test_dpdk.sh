@@ -36,7 +36,7 @@ right=net_af_packet1,iface=nope refused 3 'DPDK does not open "net_af_packet1,if
 right='net_af_packet0,iface=right' refused 2 "is port left's already"
 engine_word=--nonsense refused 3 "unrecognized option '--nonsense'; look at engine.eal"
 engine_word=-h refused 2 'prints and ends the process'
-engine_word='--in-memory -m 4000000' refused 3 'EAL does not start: .*memory.*huge pages'
+engine_word='--in-memory -m 4000000' refused 3 'EAL does not start: .*reserve huge pages'
 
 # A process with the same prefix: neither shares anything.
 engine_word=--file-prefix=same engine_start none
