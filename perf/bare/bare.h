@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 struct bare_options {
-    const char *mode; /* of the report */
+    const char *mode; /* of the report; given by --mode where there are several */
+    bool has_modes;
     const char *from; /* device to receive from */
     const char *to;   /* device to send to */
     double seconds;   /* end after this time */

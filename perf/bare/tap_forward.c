@@ -105,7 +105,7 @@ static void forward_by_calls(int from, int to)
 
 int main(int argc, char **argv)
 {
-    struct bare_options o = {.mode = "uring", .seconds = 3600, .cpu = -1};
+    struct bare_options o = {.mode = "uring", .has_modes = true, .seconds = 3600, .cpu = -1};
     bare_start(&o, argc, argv, "tap_forward --from NAME --to NAME [--mode uring|calls] [--cpu N] [--for SECONDS]");
     bool calls = strcmp(o.mode, "calls") == 0;
     int from = tap(o.from == NULL ? "left" : o.from, calls ? O_NONBLOCK : 0);
