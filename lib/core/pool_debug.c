@@ -75,6 +75,7 @@ static void poison(const struct mr_pool *p, uint32_t chunk, uint32_t last_owner)
     m->generation++;
     m->not_generation = ~m->generation;
     m->last_owner = last_owner == MR_OWNER_HOMING ? m->last_owner : last_owner;
+    __asan_unpoison_memory_region(bytes + MR_CHUNK_BUF, chunk_bytes(p, chunk) - MR_CHUNK_BUF); // it may be poisoned again
     memset(bytes + MR_CHUNK_BUF, POISON, chunk_bytes(p, chunk) - MR_CHUNK_BUF);
     __asan_poison_memory_region(bytes + MR_CHUNK_BUF, chunk_bytes(p, chunk) - MR_CHUNK_BUF);
 }

@@ -288,13 +288,16 @@ static const char *remedy(const char *cause, bool has_own)
 
 int mr_dpdk_eal(const struct mr_config *cfg, struct mr_error *err)
 {
-    struct words w = {0};
+    static struct words w; // EAL goes on pointing into them
     if (state == RUNS) {
         return 0;
     }
     if (state == FAILED) {
         return mr_error_set(err, MR_FAULT_MACHINE, EALREADY, "driver dpdk: EAL failed before in this process (%.300s), and "
                             "starts once per process: start again", failure);
+    }
+    while (w.n != 0) { // of a start that did not come to EAL
+        free(w.at[--w.n]);
     }
     make_words(&w, cfg);
     if (has(&w, "-h") || has(&w, "--help")) {

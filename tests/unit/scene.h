@@ -6,6 +6,7 @@
 
 #include "lib/engine/engine_parts.h"
 #include "lib/port/port.h"
+#include "lib/sys/clock.h"
 #include "tests/unit/uring_net.h"
 
 enum { CHUNKS = 1500, PAGES = 2, PER_PAGE = MR_ARENA_PAGE / MR_CHUNK_STRIDE, TX_RING = 64 };
@@ -75,6 +76,21 @@ static inline void open_scene(struct scene *s, const char *text)
     for (uint32_t i = 0; i < 2; i++) {
         cr_assert_eq(s->ports[i]->driver->attach(s->io[i], &error), 0, "%s", error.text);
     }
+}
+
+static inline void close_scene(struct scene *s)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        if (s->ports[i]->driver->detach != NULL) {
+            s->ports[i]->driver->detach(s->io[i], mr_now_ns() + 100000000);
+        }
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        s->ports[i]->driver->destroy(s->ports[i]);
+        s->ports[i]->driver->io_destroy(s->io[i]);
+    }
+    mr_config_destroy(s->cfg);
+    mr_arena_destroy(&s->arena);
 }
 
 static inline uint32_t receive(struct scene *s, uint32_t i, struct mr_frame *f)

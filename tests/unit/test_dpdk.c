@@ -22,6 +22,13 @@
     "paths:\n"                                                                                                         \
     "  - { from: [ring, left], work: l2, to: [ring, left] }\n"
 
+/* net_af_xdp never deletes its UMEM (its count of users ends at one): read by LeakSanitizer, where there is one. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:xsk_umem__create\n";
+}
+
 /* uring → dpdk → dpdk → uring: the frame stays where the kernel wrote it. net_ring hands mbufs on as they are, so what comes
  * out of it is what tx_burst was given; what is written into the chunk behind uring's tx_burst arrives at the other end. */
 Test(dpdk, frames_keep_their_chunk_from_driver_to_driver)
@@ -64,6 +71,7 @@ Test(dpdk, frames_keep_their_chunk_from_driver_to_driver)
     mr_recycle_put(&s.recycle, &chunk, 1);
     ring_bells(&s);
     cr_expect_eq(held(&s) + s.pool.small.count, CHUNKS);
+    close_scene(&s);
 }
 
 /* A frame from dpdk whose front was cut and whose end was trimmed leaves by dpdk as the descriptor says. */
@@ -90,6 +98,7 @@ Test(dpdk, a_descriptor_that_work_changed_is_what_is_sent)
         in = out;
     }
     cr_expect(memcmp(mr_frame_data(s.arena.base, &out), m.bytes + 12, out.length) == 0);
+    close_scene(&s);
 }
 
 /* Frames into the ring until it takes no more. Returns how many it took. */
@@ -146,6 +155,7 @@ Test(dpdk, a_partial_checksum_is_completed_once)
     ring_bells(&s);
     mr_recycle_put(&s.recycle, &out.chunk, 1);
     cr_expect_eq(held(&s) + s.pool.small.count, CHUNKS);
+    close_scene(&s);
 }
 
 /* ---- engines ---- */
@@ -217,6 +227,12 @@ Test(dpdk, ten_engines_in_one_process_share_its_eal)
     cr_expect_eq(open_files(), files);
 }
 
+#ifdef MR_POOL_DEBUG
+#define HAS_CACHE false /* each chunk's owner is watched instead */
+#else
+#define HAS_CACHE true
+#endif
+
 /* Chunks in DPDK's cache are nobody else's, and are counted there. */
 Test(dpdk, what_the_cache_keeps_is_an_owner)
 {
@@ -224,7 +240,7 @@ Test(dpdk, what_the_cache_keeps_is_an_owner)
     struct mr_chunk_owners owners;
     totals_of(PAIR("net_null0", "net_null1"), 100000000, &t, &owners);
     cr_assert(seen.answered && seen.holds);
-    cr_expect_gt(seen.kept, 0);
+    cr_expect_eq(seen.kept != 0, HAS_CACHE);
     cr_expect_leq(seen.kept, 384);
     cr_expect_eq(owners.kept, 0);
 }
