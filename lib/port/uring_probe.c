@@ -35,7 +35,7 @@ static const char *who_forbids(void)
 static void no_memory(size_t ring_bytes, char *text, size_t bytes)
 {
     uint64_t limit = mr_memlock_limit();
-    if (limit == UINT64_MAX || mr_has_capability(CAP_IPC_LOCK)) {
+    if (limit == UINT64_MAX) {
         snprintf(text, bytes, "no memory for its %zu KiB; free some, or raise the control group's limit", ring_bytes >> 10);
         return;
     }

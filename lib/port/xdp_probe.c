@@ -16,7 +16,7 @@
 void mr_xdp_no_memory(size_t arena_bytes, char *text, size_t bytes)
 {
     uint64_t limit = mr_memlock_limit();
-    if (limit == UINT64_MAX || mr_has_capability(CAP_IPC_LOCK)) {
+    if (limit == UINT64_MAX) {
         snprintf(text, bytes, "no memory for its tables; free some, or raise the control group's limit");
         return;
     }

@@ -23,11 +23,24 @@ bool mr_has_capability(int capability)
     return (sets[capability / 32].effective >> (capability % 32) & 1) != 0;
 }
 
+/* All users of the machine are the namespace's: it is the first. Without /proc it is taken to be. */
+static bool in_first_user_namespace(void)
+{
+    unsigned inside, outside, n;
+    char text[256];
+    if (access("/proc/self/uid_map", R_OK) != 0) {
+        return true;
+    }
+    mr_file_read(text, sizeof text, "/proc/self/uid_map"); // empty: nobody is mapped yet
+    return sscanf(text, "%u %u %u", &inside, &outside, &n) == 3 && inside == 0 && outside == 0 && n == UINT32_MAX;
+}
+
 uint64_t mr_memlock_limit(void)
 {
     struct rlimit limit = {0};
     getrlimit(RLIMIT_MEMLOCK, &limit);
-    return limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
+    bool lifted = mr_has_capability(CAP_IPC_LOCK) && in_first_user_namespace();
+    return limit.rlim_cur == RLIM_INFINITY || lifted ? UINT64_MAX : limit.rlim_cur;
 }
 
 bool mr_seccomp_filters(void)

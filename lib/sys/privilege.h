@@ -9,7 +9,8 @@
 /* mr_has_capability: effective capability by its number in linux/capability.h (CAP_NET_RAW = 13 …). */
 bool mr_has_capability(int capability);
 
-/* mr_memlock_limit: RLIMIT_MEMLOCK in bytes, UINT64_MAX = unlimited. */
+/* mr_memlock_limit: RLIMIT_MEMLOCK in bytes, UINT64_MAX = unlimited, or lifted by CAP_IPC_LOCK; in a user namespace of its own
+ * a process has that capability, too, and the kernel does not heed it. */
 uint64_t mr_memlock_limit(void);
 
 /* mr_seccomp_filters: a seccomp filter is set on this process. */
