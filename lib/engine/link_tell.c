@@ -112,9 +112,12 @@ static void tell_rest(struct mr_engine *e, uint32_t p, uint32_t changed, const s
         tell(e, p, "mtu", "%s has MTU %u now, had %u; longer frames to it are dropped as mtu", now->name, now->mtu,
              before->mtu);
     }
-    if (changed & MR_LINK_NEW_XDP) {
+    if (changed & MR_LINK_NEW_XDP && now->xdp_id != 0) {
         tell(e, p, "xdp", "%s has XDP program %u now, had %u (0: none); what it takes does not come here", now->name,
              now->xdp_id, before->xdp_id);
+    } else if (changed & MR_LINK_NEW_XDP) {
+        tell(e, p, "xdp", "%s has no XDP program any more, had %u; what that took goes to the kernel, and a port that received by it "
+             "gets nothing until the engine starts again", now->name, before->xdp_id);
     }
     if (changed & MR_LINK_FLAPPED) {
         mr_links_attribute(e, p);
