@@ -15,7 +15,7 @@ static struct compare_row *add(struct compare *c, const char *name, enum compare
     row->kind = kind;
     row->drops = json_object();
     row->program = row->link = -1;
-    row->calls_counted = true;
+    row->copies = -1;
     snprintf(row->name, sizeof row->name, "%s", name);
     return row;
 }
@@ -29,6 +29,8 @@ static void look(struct compare_row *row, const struct mr_driver_entry *entry)
         snprintf(row->reason, sizeof row->reason, "not built in: %s", entry->why_not);
     } else if (!d->caps.needs_device) {
         snprintf(row->reason, sizeof row->reason, "opens no network device, so that no wire can be put to it");
+    } else if (d->caps.makes_device) {
+        snprintf(row->reason, sizeof row->reason, "makes a device of its own, and cannot stand between the ends of veths");
     } else if (d->probe(&probe) != 0 || !probe.usable) {
         snprintf(row->reason, sizeof row->reason, "%s", probe.reason);
     } else {

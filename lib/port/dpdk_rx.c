@@ -103,6 +103,7 @@ uint32_t mr_dpdk_rx_burst(struct mr_rxq *rxq, struct mr_frame *frames, uint32_t 
 bool mr_dpdk_rx_quiesce(struct mr_rxq *rxq)
 {
     struct mr_dpdk_rxq *q = MR_CONTAINER_OF(rxq, struct mr_dpdk_rxq, q);
+    q->left = q->closing ? q->left : q->q.port->config->buffers;
     q->closing = true;
     if (q->closed) {
         mr_store_release(&q->q.ended, 1);

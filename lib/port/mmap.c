@@ -191,7 +191,7 @@ static uint32_t rx_burst(struct mr_rxq *rxq, struct mr_frame *frames, uint32_t n
     struct rxq *q = MR_CONTAINER_OF(rxq, struct rxq, p.q);
     uint64_t bytes = 0, came = 0;
     uint32_t k = 0;
-    while (k < n && !q->p.q.ended && (q->left != 0 || begin_block(q))) {
+    while (came < n && !q->p.q.ended && (q->left != 0 || begin_block(q))) { // frames that die count, too
         const struct tpacket3_hdr *h = (const struct tpacket3_hdr *)(const void *)q->next;
         struct mr_frame f = {.offset = MR_CHUNK_DATA, .port = q->p.q.port->number, .tick = q->p.q.tick};
         uint32_t reason = judge(q, h, &f);

@@ -54,7 +54,7 @@ static uint32_t rx_burst(struct mr_rxq *rxq, struct mr_frame *frames, uint32_t n
     struct tpacket_auxdata aux = {0};
     bool cut;
     uint32_t k = 0;
-    while (k < n && !q->q.ended && mr_packet_chunks(q, 1) != 0) {
+    for (uint32_t looks = 0; looks < n && !q->q.ended && mr_packet_chunks(q, 1) != 0; looks++) { // frames that die count, too
         uint32_t chunk = q->chunk[q->first];
         ssize_t bytes = receive(q, mr_chunk_at(q->q.port->base, chunk) + q->front, &cut, &aux);
         if (bytes < 0) {

@@ -46,7 +46,7 @@ refuses 2 'give a file that compare --json wrote' --baseline "$dir/none"
 echo '{"schema": "millrace.run/1"}' >"$dir/other"
 refuses 2 'its schema is millrace.run/1' --baseline "$dir/other"
 
-"$millrace" compare --quick --rounds 1 --seed 7 --drivers uring,memory --json "$dir/doc" >"$dir/table" 2>"$dir/err"
+"$millrace" compare --quick --rounds 1 --seed 7 --drivers uring,memory,tap --json "$dir/doc" >"$dir/table" 2>"$dir/err"
 code=$?
 [ $code -eq 3 ] && { echo "SKIP: $(cat "$dir/err")"; exit 77; }
 [ $code -eq 0 ] || fail "exit code $code: $(cat "$dir/err")"
@@ -67,6 +67,10 @@ for key in feed mode drops why ratio_to_bare cpu_ns_per_frame_system latency_ns.
     get drivers.0.$key >/dev/null || fail "no drivers.0.$key"
 done
 same reference.0.name 'kernel bridge'
+same reference.0.syscalls_per_frame null
+same reference.0.copies null
+same drivers.2.driver tap
+same drivers.2.reason 'makes a device of its own, and cannot stand between the ends of veths'
 for row in 0 1 2; do
     if [ "$(get reference.$row.reason)" = null ]; then
         is reference.$row.mpps_flat_out 'x > 0.01'

@@ -114,6 +114,29 @@ static uint32_t fill_ring(struct scene *s)
     return n;
 }
 
+/* Receiving is off, and the device's ring is full: each of its frames is received, a burst at a time, before the queue has ended. */
+Test(dpdk, a_drain_takes_all_that_the_ring_has)
+{
+    static struct scene s;
+    struct mr_frame in[16];
+    uint32_t came = 0;
+    make_net(1);
+    open_scene(&s, RING_AND_URING);
+    struct mr_rxq *q = s.ports[0]->rxq[0];
+    uint32_t there = fill_ring(&s);
+    cr_assert_gt(there, 16);
+    for (int looks = 0; looks < 1000 && !s.ports[0]->driver->rx_quiesce(q); looks++) {
+        uint32_t n = s.ports[0]->driver->rx_burst(q, in, 16);
+        came += n;
+        for (uint32_t i = 0; i < n; i++) {
+            mr_recycle_put(&s.recycle, &in[i].chunk, 1);
+        }
+    }
+    cr_expect_eq(came, there);
+    cr_expect_eq(q->ended, 1);
+    close_scene(&s);
+}
+
 /* What a device without offloads must not get: completed, and never given back, for it would be completed again. A full
  * ring keeps it waiting, and the next look at the queue sends it. */
 Test(dpdk, a_partial_checksum_is_completed_once)
