@@ -72,14 +72,14 @@ static int attach(struct mr_io *io, struct mr_error *err)
     return 0;
 }
 
-/* No call where nothing is to be sent: not on an idle pass, and not behind a purge, until there are new frames. */
+/* No call where nothing is to be sent: not on an idle pass, and not behind a purge, until there are new frames or the device is up. */
 static uint32_t doorbell(struct mr_io *io, uint32_t what)
 {
     struct mr_xdp *x = MR_CONTAINER_OF(io, struct mr_xdp, io);
     uint32_t seen = 0;
     for (uint32_t i = 0; i < x->n_txq && what & MR_DOORBELL_SEND; i++) {
         struct mr_xdp_txq *q = x->txq[i];
-        if (q->unsent != 0) {
+        if (q->unsent != 0 || mr_xdp_tx_blocked(q)) {
             mr_xdp_tx_kick(q);
         }
         if (q->head != q->tail) {
@@ -105,7 +105,7 @@ static void detach(struct mr_io *io, uint64_t deadline_ns)
         doorbell(io, MR_DOORBELL_SEND);
         busy = false;
         for (uint32_t i = 0; i < x->n_txq; i++) {
-            busy |= x->txq[i]->head != x->txq[i]->tail && x->txq[i]->q.halted == 0;
+            busy |= x->txq[i]->head != x->txq[i]->tail && x->txq[i]->q.in_flight != 0 && x->txq[i]->q.halted == 0;
         }
         busy = busy && mr_now_ns() < deadline_ns;
     }

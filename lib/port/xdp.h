@@ -173,6 +173,14 @@ void mr_xdp_tx_fini(struct mr_xdp_txq *q);
 uint32_t mr_xdp_tx_burst(struct mr_txq *txq, const struct mr_frame *frames, uint32_t n);
 uint32_t mr_xdp_tx_complete(struct mr_xdp_txq *q); /* completions seen */
 void mr_xdp_tx_kick(struct mr_xdp_txq *q);
+
+/* mr_xdp_tx_blocked: nothing waits to be sent, and purged descriptors hold room that only a call gives back. */
+static inline bool mr_xdp_tx_blocked(const struct mr_xdp_txq *q)
+{
+    return q->head != q->tail && q->sent[q->head & (q->capacity - 1)].dead &&
+           mr_load_acquire(&q->q.port->link) == MR_LINK_UP;
+}
+
 uint32_t mr_xdp_reclaim(struct mr_txq *txq, uint32_t *chunks, uint32_t n);
 void mr_xdp_tx_abandon(struct mr_xdp_txq *q, enum mr_drop reason); /* the kernel has let go of all */
 

@@ -231,11 +231,27 @@ static bool call(struct mr_xdp_txq *q)
     return false;
 }
 
+/* The device is up again, and purged descriptors alone are in the ring: a call makes the kernel go past them. It completes them,
+ * or (older ones) passes over them in silence, and then it has read the ring to its end. */
+static void revive(struct mr_xdp_txq *q)
+{
+    uint32_t mask = q->capacity - 1;
+    (void)!sendto(q->socket->fd, NULL, 0, MSG_DONTWAIT, NULL, 0); // what it says of live frames, the next one tells
+    q->q.io->syscalls++;
+    bool silent = mr_xdp_tx_complete(q) == 0 && __atomic_load_n(q->tx.consumer, __ATOMIC_ACQUIRE) == q->tx.cached_prod;
+    while (silent && q->head != q->tail && q->sent[q->head & mask].dead) {
+        q->done[q->n_done++] = q->sent[q->head++ & mask].chunk;
+    }
+}
+
 void mr_xdp_tx_kick(struct mr_xdp_txq *q)
 {
     if (q->socket->fd < 0 || !xsk_ring_prod__needs_wakeup(&q->tx)) {
         q->unsent = 0; // a driver that has not asked looks into the ring by itself
         return;
+    }
+    if (MR_UNLIKELY(q->unsent == 0)) { // mr_xdp_tx_blocked
+        revive(q);
     }
     for (uint32_t calls = 0; q->unsent != 0 && calls < q->capacity && call(q); calls++) {
     }

@@ -46,6 +46,31 @@ config none | sed 's/"arp"/"arp, vlna 5"/' >$dir/engine.yaml
 same "a word that is none: exit code" "$(engine_never >$dir/never; echo $?)" 2
 grep -q 'take: " vlna 5" is none of' $dir/never && ok "told: $(cat $dir/never)" || fail "$(cat $dir/never)"
 
+# ---- a ring full of frames when the device goes down: it sends again once it is up ----
+cat >$dir/flood.yaml <<END
+engine: { cores: [1] }
+ports:
+  - { name: in, driver: memory }
+  - { name: right, driver: xdp, device: right }
+paths:
+  - { from: in, work: forward, to: right }
+END
+b_got() { in_b awk '$1 == "b0:" { print $3 }' /proc/net/dev; }
+env --default-signal=INT "$millrace" run -c $dir/flood.yaml --json $dir/report >$dir/out 2>$dir/err &
+engine=$!
+sleep 0.5
+above "frames flat out" "$(b_got)" 1000
+ip link set right down
+wait_event right down 1000
+sleep 0.3
+ip link set right up
+wait_event right up 1000
+sleep 0.3
+before=$(b_got)
+sleep 0.3
+above "frames flat out, in 0.3 s, after down and up" $(($(b_got) - before)) 1000
+engine_stop
+
 # ---- the kernel has too few chunks, or no room in the RX ring: every frame is somewhere ----
 left_keys=', buffers: 16, rx_ring: 8'
 engine_start none
