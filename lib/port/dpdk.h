@@ -86,13 +86,17 @@ struct mr_dpdk_rxq {
     uint32_t left;        /* closing: frames that are still taken */
 };
 
+#define MR_DPDK_HEADER_AND_TAG 18u /* of a frame, beside its MTU */
+
 struct mr_dpdk_txq {
     struct mr_txq q;
     struct mr_dpdk_core *core;
     int32_t *holds;
     uint16_t id, queue;
     unsigned char mark;
-    uint32_t longest;     /* frame that the device takes */
+    uint32_t longest;     /* frame that the device takes now */
+    uint32_t widest;      /* longest, as it was opened */
+    uint32_t mtu;         /* port->mtu that longest is of; 0: of none yet */
     struct rte_mbuf *waiting; /* its checksum was completed, and the device had no room: sent before all else */
 };
 

@@ -8,7 +8,7 @@
 #include <net/if.h>
 #include <stdlib.h>
 
-enum { HEADER_AND_TAG = 18, PACKET_MAX = 65535 };
+enum { PACKET_MAX = 65535 };
 
 static int refused(const struct mr_dpdk_port *p, const char *what, int rc, struct mr_error *err)
 {
@@ -108,7 +108,8 @@ static void learn_length(struct mr_dpdk_port *p, const struct rte_eth_dev_info *
     }
     bool any = p->port->ifindex == 0 && info->max_rx_pktlen > PACKET_MAX;
     for (uint32_t i = 0; i < p->port->n_txq; i++) {
-        MR_CONTAINER_OF(p->port->txq[i], struct mr_dpdk_txq, q)->longest = any ? PACKET_MAX : p->mtu + HEADER_AND_TAG;
+        struct mr_dpdk_txq *q = MR_CONTAINER_OF(p->port->txq[i], struct mr_dpdk_txq, q);
+        q->longest = q->widest = any ? PACKET_MAX : p->mtu + MR_DPDK_HEADER_AND_TAG;
     }
 }
 

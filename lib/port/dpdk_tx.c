@@ -127,10 +127,24 @@ static void fit(struct mr_dpdk_txq *q, const struct mr_frame *frame)
     }
 }
 
+/* The interface's MTU has changed: what is longer would keep a PMD from all that stands behind it. */
+static __attribute__((noinline, cold)) void heed_mtu(struct mr_dpdk_txq *q, uint32_t mtu)
+{
+    uint32_t longest = mtu + MR_DPDK_HEADER_AND_TAG;
+    q->mtu = mtu;
+    if (q->q.port->ifindex != 0 && mtu != 0) {
+        q->longest = longest < q->widest ? longest : q->widest;
+    }
+}
+
 uint32_t mr_dpdk_tx_burst(struct mr_txq *txq, const struct mr_frame *frames, uint32_t n)
 {
     struct mr_dpdk_txq *q = MR_CONTAINER_OF(txq, struct mr_dpdk_txq, q);
+    uint32_t mtu = mr_load_acquire(&q->q.port->mtu);
     uint32_t done = 0;
+    if (MR_UNLIKELY(mtu != q->mtu)) {
+        heed_mtu(q, mtu);
+    }
     if (MR_UNLIKELY(q->waiting != NULL)) {
         send_waiting(q);
     }

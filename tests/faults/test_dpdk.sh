@@ -72,6 +72,19 @@ nsenter --net=/run/netns/b ip link set b0 up
 wait_event right up 1000
 lossy_wait
 
+# Longer ones die by name, and hold up none of the others.
+ip link set right mtu 576
+wait_event right mtu 1000
+"$wire" frames a/a0 b/b0 1000 64 60..500 >$dir/short
+same "short frames behind a smaller MTU, lost or altered: exit code" $? 0
+lossy_start 400 64 60..1400
+lossy_wait
+above "frames of 60 to 1400 bytes meanwhile, those that came" "$("$jsonget" $dir/wire received)" 100
+ip link set right mtu 1500
+sleep 0.2
+"$wire" frames a/a0 b/b0 1000 64 1000..1400 >$dir/long
+same "long frames with the MTU back, lost or altered: exit code" $? 0
+
 lossy_start 600
 ip link del right
 wait_event right gone 1000
@@ -80,7 +93,7 @@ engine_stop
 event right down 'ip link set right up'
 event right no-carrier 'no carrier'
 event right gone 'was deleted.*cannot open it again'
-for reason in link_down no_carrier device_gone; do
+for reason in mtu link_down no_carrier device_gone; do
     above "frames dropped as $reason" "$(drops $reason)" 0
 done
 same "state in the end" "$(report ports.right.state.now)" gone
