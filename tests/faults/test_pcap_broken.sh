@@ -79,4 +79,4 @@ begin=$(date +%s%N)
 run_pcap --quiet --for 300ms
 took_ms=$((($(date +%s%N) - begin) / 1000000))
 balanced 0
-check "a FIFO that nobody writes to: ended after $took_ms ms, within 1500" [ $took_ms -lt 1500 ]
+check "a FIFO that nobody writes to: ended after $took_ms ms, within 5000" [ $took_ms -lt 5000 ]
