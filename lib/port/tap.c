@@ -184,16 +184,14 @@ static uint32_t chunks_back(struct mr_port *port, uint32_t *chunks, uint32_t n)
 static void stats(struct mr_port *port, struct mr_outsides *out)
 {
     struct mr_tun_port *p = port->state;
-    uint64_t left = 0, taken_back = 0;
+    uint64_t left = 0;
     mr_tun_read_statistics(p);
     for (uint32_t i = 0; i < port->n_rxq; i++) {
         left += mr_counted(&mr_tun_rxq_of(port->rxq[i])->left_in_queue);
-        taken_back += mr_counted(&mr_tun_rxq_of(port->rxq[i])->taken_back);
     }
     mr_outside_add(out, "tx_dropped", p->before + p->tx_dropped, NULL, true);
     if (port->n_rxq != 0) {
         mr_outside_add(out, "left_in_queue", left, NULL, true);
-        mr_outside_add(out, "chunks_taken_back", taken_back, NULL, false);
     }
 }
 

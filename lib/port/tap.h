@@ -67,7 +67,6 @@ struct mr_tun_rxq {
     /* written by the core, read by control */
     uint64_t copied_small;  /* offload: super: frames moved into a small chunk */
     uint64_t left_in_queue; /* accepted by the device, never received */
-    uint64_t taken_back;    /* chunks that frames not handed out lay in when the device went away */
     int last_error;         /* why it is dead, errno */
 };
 
@@ -106,7 +105,7 @@ int mr_tun_probe(struct mr_probe *probe);
 int mr_tun_check(const struct mr_port *port, uint32_t room, struct mr_error *err); /* name, MTU */
 int mr_tun_device(struct mr_tun_port *p, struct mr_error *err); /* all queues' descriptors; then it is up */
 void mr_tun_read_statistics(struct mr_tun_port *p);
-void mr_tun_valve_close(struct mr_tun_rxq *q);
+int mr_tun_valve_close(struct mr_tun_rxq *q);
 bool mr_tun_queue_empty(const struct mr_tun_rxq *q);
 void mr_tun_count_left(struct mr_tun_rxq *q);
 

@@ -201,14 +201,14 @@ void mr_tun_read_statistics(struct mr_tun_port *p)
     }
 }
 
-/* The device counts what it then turns away as tx_dropped. */
-void mr_tun_valve_close(struct mr_tun_rxq *q)
+/* 0, or -errno: it is still open. The device counts what it then turns away as tx_dropped. */
+int mr_tun_valve_close(struct mr_tun_rxq *q)
 {
     struct sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
     struct sock_fprog filter = {.len = 1, .filter = &none};
-    if (!q->valve_closed && q->fd >= 0) {
-        q->valve_closed = ioctl(q->fd, TUNATTACHFILTER, &filter) == 0;
-    }
+    int rc = q->valve_closed || q->fd < 0 || ioctl(q->fd, TUNATTACHFILTER, &filter) == 0 ? 0 : -errno;
+    q->valve_closed = rc == 0 && q->fd >= 0;
+    return rc;
 }
 
 bool mr_tun_queue_empty(const struct mr_tun_rxq *q)

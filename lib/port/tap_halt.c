@@ -8,16 +8,7 @@
 bool mr_tun_rx_halt(struct mr_rxq *rxq)
 {
     struct mr_tun_rxq *q = mr_tun_rxq_of(rxq);
-    uint32_t chunks[MR_BATCH_MAX];
-    uint32_t n;
-    if (!mr_tun_rx_quiesce(rxq)) {
-        return false;
-    }
-    while ((n = mr_tun_rx_chunks_back(q, chunks, MR_BATCH_MAX)) != 0) {
-        mr_pool_free(q->q.pool, chunks, n);
-        mr_count(&q->taken_back, n);
-    }
-    return mr_tun_set_file(q->tap, q->index, -1) == 0;
+    return mr_tun_rx_quiesce(rxq) && mr_tun_set_file(q->tap, q->index, -1) == 0;
 }
 
 bool mr_tun_tx_halt(struct mr_txq *txq)

@@ -221,7 +221,7 @@ bool mr_tun_rx_quiesce(struct mr_rxq *rxq)
 {
     struct mr_tun_rxq *q = mr_tun_rxq_of(rxq);
     if (!q->valve_closed && !q->dead) {
-        mr_tun_valve_close(q);
+        mr_store_release(&q->q.end_error, (uint32_t)-mr_tun_valve_close(q));
         return false;
     }
     bool empty = q->q.ready == 0 && mr_tun_queue_empty(q);
