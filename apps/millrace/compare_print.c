@@ -57,7 +57,8 @@ static void print_row(FILE *out, const json_t *row, bool with_p99_9)
     }
     fprintf(out, "%-14s", name_of(row));
     cell(out, 9, "%.3f", json_object_get(row, "mpps_no_loss"), 1, json_is_true(json_object_get(row, "source_limited")) ? "+" : "");
-    cell(out, 9, "%.3f", json_object_get(row, "mpps_flat_out"), 1, json_integer_value(json_object_get(row, "disturbed_rounds")) != 0 ? "!" : "");
+    cell(out, 9, "%.3f", json_object_get(row, "mpps_flat_out"), 1,
+         json_integer_value(json_object_get(row, "disturbed_rounds")) != 0 ? "!" : "");
     fprintf(out, " %-18s", interval);
     print_latency(out, row, with_p99_9);
     cell(out, 10, "%.4f", json_object_get(row, "syscalls_per_frame"), 1, "");

@@ -184,7 +184,8 @@ int lab_place(struct lab_options *o, struct mr_error *err)
 {
     struct mr_topology *t = calloc(1, sizeof *t);
     uint32_t want = o->n_cores != 0 ? o->n_cores : o->layout == MR_LAYOUT_PIPELINE ? 3 : 1;
-    int result = t == NULL ? mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "lab: no memory to look at the CPUs; free some") : mr_topology_read(t, err);
+    int result = t == NULL ? mr_error_set(err, MR_FAULT_MACHINE, ENOMEM, "lab: no memory to look at the CPUs; free some")
+                           : mr_topology_read(t, err);
     result = result < 0 ? result : check_cores(o, t, err);
     if (result < 0) {
         free(t);

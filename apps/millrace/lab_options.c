@@ -102,7 +102,8 @@ static int driver(const char **out, const char *option, const char *text, struct
     *out = text;
     return d != NULL && d->caps.needs_device && !d->caps.makes_device
                ? 0
-               : wrong(option, text, "a driver that is built in and opens a device that is there, as the lab's are (see: millrace drivers)", err);
+               : wrong(option, text,
+                       "a driver that is built in and opens a device that is there, as the lab's are (see: millrace drivers)", err);
 }
 
 /* ---- traffic ---- */
@@ -364,8 +365,8 @@ static int check(const struct lab_options *o, struct mr_error *err)
 int lab_options_parse(struct lab_options *o, int argc, char **argv, struct mr_error *err)
 {
     int result = 0;
-    *o = (struct lab_options){
-        .linger_ns = LAB_LINGER_NS, .rx_driver = "uring", .tx_driver = "uring", .rate = "flat-out", .size = "64", .flows = 16, .work = "forward"};
+    *o = (struct lab_options){.linger_ns = LAB_LINGER_NS, .rx_driver = "uring", .tx_driver = "uring", .rate = "flat-out",
+                              .size = "64", .flows = 16, .work = "forward"};
     for (int at = 1; at < argc && result == 0; at++) {
         result = parse_one(o, argc, argv, &at, err);
     }

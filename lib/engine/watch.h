@@ -44,7 +44,8 @@ struct mr_watch {
 };
 
 /* watch.c. mr_watch_open blocks the signals it takes, before any core starts. mr_watch_listen: wait so long, or until
- * somebody asks or a device changes; then look after the devices. mr_watch: until somebody asks, the time is over, or nothing more can come. */
+ * somebody asks or a device changes; then look after the devices. mr_watch: until somebody asks, the time is over, or
+ * nothing more can come. */
 int mr_watch_open(struct mr_watch *w, struct mr_engine *e, const struct mr_run_options *options, struct mr_error *err);
 void mr_watch_close(struct mr_watch *w);
 void mr_watch_listen(struct mr_watch *w, uint64_t ns);

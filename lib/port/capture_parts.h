@@ -49,8 +49,9 @@ struct mr_capture {
 enum mr_capture_format mr_capture_format_of(const struct mr_capture_setup *setup);
 int mr_capture_header(struct mr_capture *c, const struct mr_capture_setup *setup);
 
-/* mr_capture_record_bytes: of a record of `kept` bytes of a frame and a comment (NULL = none). mr_capture_record_write: `original`: as long as the
- * frame was. mr_capture_record_read: of a record that stands in a lane: its bytes in all and those of the frame. */
+/* mr_capture_record_bytes: of a record of `kept` bytes of a frame and a comment (NULL = none). mr_capture_record_write:
+ * `original`: as long as the frame was. mr_capture_record_read: of a record that stands in a lane: its bytes in all and
+ * those of the frame. */
 uint32_t mr_capture_record_bytes(enum mr_capture_format format, uint32_t kept, const char *comment);
 void mr_capture_record_write(enum mr_capture_format format, unsigned char *at, const struct mr_capture_record *r,
                              uint32_t kept, uint32_t original);

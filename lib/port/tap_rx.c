@@ -171,7 +171,8 @@ static uint32_t take_ready(struct mr_tun_rxq *q, struct mr_frame *frames, uint32
 static uint32_t read_some(struct mr_tun_rxq *q, struct mr_frame *frames, uint32_t n)
 {
     uint32_t chunk, k = 0;
-    for (uint32_t looks = 0; looks < n && !q->dead && mr_pool_alloc(q->q.pool, q->list, &chunk, 1) != 0; looks++) { // also of frames that die
+    // Looks are bounded, not frames: those that die count too.
+    for (uint32_t looks = 0; looks < n && !q->dead && mr_pool_alloc(q->q.pool, q->list, &chunk, 1) != 0; looks++) {
         ssize_t bytes = read(q->fd, mr_chunk_at(q->q.port->base, chunk) + q->post_at, q->post_bytes);
         mr_count(&q->tap->io.syscalls, 1);
         if (bytes < 0) {

@@ -175,7 +175,8 @@ static uint32_t chunks_back(struct mr_port *port, uint32_t *chunks, uint32_t n)
 /* ---- telling ---- */
 
 struct sums {
-    uint64_t tp_packets, tp_drops, left, undescribed, no_buffers, cq_full, other, overflows, retagged, copied_small, bad, taken_back, refused;
+    uint64_t tp_packets, tp_drops, left, undescribed, no_buffers, cq_full, other, overflows;
+    uint64_t retagged, copied_small, bad, taken_back, refused;
 };
 
 /* Queues of a port on one core share its ring, and what is counted there. */

@@ -110,7 +110,8 @@ int mr_uring_probe(struct mr_probe *probe)
     int rc = try_ring(fd);
     close(fd);
     if (rc < 0) {
-        snprintf(probe->reason, sizeof probe->reason, "%s", mr_uring_refusal(-rc, mr_uring_bytes(PROBE_BUFFERS, PROBE_BUFFERS * 2), why, sizeof why));
+        snprintf(probe->reason, sizeof probe->reason, "%s",
+                 mr_uring_refusal(-rc, mr_uring_bytes(PROBE_BUFFERS, PROBE_BUFFERS * 2), why, sizeof why));
         return rc;
     }
     uname(&name);

@@ -57,7 +57,8 @@ static inline bool datagram_fits(struct mr_flows *t, const unsigned char *frame,
     }
     uint64_t front = mr_get_be64(end);
     return front >> 48 == MR_SIGNATURE_MAGIC &&
-           mr_get_be16(end + 16) == mr_flow_check(t, front, mr_get_be64(end + 8)) && head_fits(t, datagram, (uint32_t)(front >> 32) & 0xffff) && fill_fits(t, datagram, front);
+           mr_get_be16(end + 16) == mr_flow_check(t, front, mr_get_be64(end + 8)) &&
+           head_fits(t, datagram, (uint32_t)(front >> 32) & 0xffff) && fill_fits(t, datagram, front);
 }
 
 static bool eth_fits_swapped(const struct mr_flows *t, const unsigned char *frame)

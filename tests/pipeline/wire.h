@@ -49,8 +49,9 @@ struct wire_head {
     uint32_t sequence;
 } __attribute__((packed));
 
-/* wire_enter: into the namespace of "NS/DEV"; returns DEV. wire_make: frame `sequence` of a flow, of the job's sizes; its length. wire_open: a packet socket on "NS/DEV".
- * wire_show: the sink shows itself once, so that a switch between knows where it is. */
+/* wire_enter: into the namespace of "NS/DEV"; returns DEV. wire_make: frame `sequence` of a flow, of the job's sizes; its
+ * length. wire_open: a packet socket on "NS/DEV". wire_show: the sink shows itself once, so that a switch between knows
+ * where it is. */
 const char *wire_enter(const char *where);
 uint32_t wire_make(unsigned char *frame, const struct wire_frames *job, uint32_t flow, uint32_t sequence);
 int wire_open(const char *where);

@@ -21,12 +21,13 @@ static json_t *fresh(const struct soak_options *o)
     for (int i = 0; i < SOAK_TENTHS; i++) {
         json_array_append_new(p999, json_null());
     }
-    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:{}}, s:o, s:[], s:[]}", "schema",
-                     "millrace.soak/1", "driver", o->memory ? "memory" : "uring", "seed", (json_int_t)o->seed,
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I,"
+                     " s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:{}}, s:o, s:[], s:[]}",
+                     "schema", "millrace.soak/1", "driver", o->memory ? "memory" : "uring", "seed", (json_int_t)o->seed,
                      "frames_wanted", (json_int_t)o->frames, "faults_wanted", (json_int_t)o->faults, "frames", (json_int_t)0,
-                     "failed", (json_int_t)0, "recoveries_not_judged", (json_int_t)0, "wire", "sent", (json_int_t)0, "received", (json_int_t)0, "unnamed",
-                     (json_int_t)0, "unverified", (json_int_t)0, "altered", (json_int_t)0, "backwards", (json_int_t)0,
-                     "unaccounted", (json_int_t)0, "sink_drops", (json_int_t)0, "named", "p999_ns", p999, "faults", "pieces");
+                     "failed", (json_int_t)0, "recoveries_not_judged", (json_int_t)0, "wire", "sent", (json_int_t)0,
+                     "received", (json_int_t)0, "unnamed", (json_int_t)0, "unverified", (json_int_t)0, "altered",
+                     (json_int_t)0, "backwards", (json_int_t)0, "unaccounted", (json_int_t)0, "sink_drops", (json_int_t)0, "named", "p999_ns", p999, "faults", "pieces");
 }
 
 /* A state of another soak is refused: its figures would be mixed with these. */

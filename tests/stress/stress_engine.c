@@ -1,6 +1,6 @@
-/* Whole engines, on memory ports and over a veth pair by io_uring, for ThreadSanitizer: control looks at everything once a second while four threads on
- * two CPUs receive, work and send. Two ends: all sources over, and told twice in the middle of it. What was counted must
- * balance, and every chunk must have come home. */
+/* Whole engines, on memory ports and over a veth pair by io_uring, for ThreadSanitizer: control looks at everything once a
+ * second while four threads on two CPUs receive, work and send. Two ends: all sources over, and told twice in the middle
+ * of it. What was counted must balance, and every chunk must have come home. */
 #include "stress.h"
 
 #include "lib/port/port.h"

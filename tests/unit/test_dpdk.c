@@ -353,8 +353,10 @@ Test(dpdk, devices_that_cannot_be_are_named)
     create_fails(PAIR("net_nonsense0", "net_null1"), "no PMD installed here takes this name");
     create_fails(PAIR("net_af_packet0,iface=nope", "net_null1"), "No such device");
     create_fails(PAIR("net_null0", "net_null0"), "is port in's already");
-    create_fails("ports:\n  - { name: in, driver: dpdk, device: \"net_af_packet0,iface=lo\", queues: 2 }\npaths:\n  - { from: in, work: forward, to: in }\n",
+    create_fails("ports:\n  - { name: in, driver: dpdk, device: \"net_af_packet0,iface=lo\", queues: 2 }\n"
+                 "paths:\n  - { from: in, work: forward, to: in }\n",
                  "lower it, or give the device more");
-    create_fails("ports:\n  - { name: in, driver: dpdk, device: net_null0, reopen: yes }\npaths:\n  - { from: in, work: forward, to: in }\n",
+    create_fails("ports:\n  - { name: in, driver: dpdk, device: net_null0, reopen: yes }\n"
+                 "paths:\n  - { from: in, work: forward, to: in }\n",
                  "cannot open a device a second time");
 }

@@ -260,8 +260,9 @@ Test(engine, control_held_up, .timeout = 20)
 {
     uint32_t seen = 0;
     struct mr_run_options options = {.for_ns = 3600000000, .each_second = dawdle, .arg = &seen};
-    struct mr_config *cfg = parse("engine: { cores: [1] }\n" "ports:\n  - { name: in, driver: memory, rate: 1kpps }\n  - { name: out, driver: memory }\n"
-                                   "paths:\n  - { from: in, work: forward, to: out }\n");
+    struct mr_config *cfg = parse("engine: { cores: [1] }\n"
+                                  "ports:\n  - { name: in, driver: memory, rate: 1kpps }\n  - { name: out, driver: memory }\n"
+                                  "paths:\n  - { from: in, work: forward, to: out }\n");
     struct mr_engine *e = create(cfg);
     cr_assert_eq(mr_engine_run(e, &options, &error), 0);
     cr_assert_eq(seen, 2);

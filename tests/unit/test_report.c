@@ -134,8 +134,8 @@ static void expect_printed(json_t *report, const char *words, bool there)
 Test(report, has_every_field)
 {
     json_t *r = report_of("engine: { cores: [0] }\n" IN_OUT "paths:\n  - { from: in, work: sieve, to: out }\n");
-    expect_keys(r, "", "schema millrace command host config seconds drain_seconds first_frame_seconds ended_by marks events events_not_kept ports stages "
-                       "cores totals chunks checks rate latency_ns cost memory intervals");
+    expect_keys(r, "", "schema millrace command host config seconds drain_seconds first_frame_seconds ended_by marks events "
+                       "events_not_kept ports stages cores totals chunks checks rate latency_ns cost memory intervals");
     expect_keys(r, "millrace", "version commit compiler options");
     expect_keys(r, "ports.0", "name driver mode device state node rx_queues tx_queues rx_frames rx_bytes tx_frames tx_bytes "
                               "made_frames syscalls syscalls_shared_with outside outside_within events driver_report");

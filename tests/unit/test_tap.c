@@ -236,7 +236,8 @@ static void greedy(struct mr_work *w, struct mr_burst *b)
     }
 }
 
-static const struct mr_work_ops greedy_ops = {.name = "greedy", .summary = "test", .flags = MR_WORK_CHOOSES | MR_WORK_COPIES, .process = greedy};
+static const struct mr_work_ops greedy_ops = {
+    .name = "greedy", .summary = "test", .flags = MR_WORK_CHOOSES | MR_WORK_COPIES, .process = greedy};
 
 Test(tap, copies_that_were_not_made)
 {

@@ -343,7 +343,8 @@ static void sleep_once(struct mr_work *w, struct mr_burst *b)
     }
 }
 
-static const struct mr_work_ops sleeper_ops = {.name = "sleeper", .summary = "test", .process = sleep_once, .state_bytes = sizeof(uint32_t)};
+static const struct mr_work_ops sleeper_ops = {
+    .name = "sleeper", .summary = "test", .process = sleep_once, .state_bytes = sizeof(uint32_t)};
 
 static void stop_twice(void *arg)
 {

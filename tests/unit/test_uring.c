@@ -125,8 +125,8 @@ static void check_loop(const struct loop *l)
 
 static struct loop plain(void)
 {
-    return (struct loop){.engine = "cores: [0]", .size = "64..1518", .rate = "flat-out", .offload = "none", .receive = "aux", .work = "forward",
-                         .frames = 60000, .window = 64, .queues = 1, .buffers = 256, .workers = 1};
+    return (struct loop){.engine = "cores: [0]", .size = "64..1518", .rate = "flat-out", .offload = "none", .receive = "aux",
+                         .work = "forward", .frames = 60000, .window = 64, .queues = 1, .buffers = 256, .workers = 1};
 }
 
 Test(uring, frames_of_all_sizes)
