@@ -27,7 +27,8 @@ static json_t *fresh(const struct soak_options *o)
                      "frames_wanted", (json_int_t)o->frames, "faults_wanted", (json_int_t)o->faults, "frames", (json_int_t)0,
                      "failed", (json_int_t)0, "recoveries_not_judged", (json_int_t)0, "wire", "sent", (json_int_t)0,
                      "received", (json_int_t)0, "unnamed", (json_int_t)0, "unverified", (json_int_t)0, "altered",
-                     (json_int_t)0, "backwards", (json_int_t)0, "unaccounted", (json_int_t)0, "sink_drops", (json_int_t)0, "named", "p999_ns", p999, "faults", "pieces");
+                     (json_int_t)0, "backwards", (json_int_t)0, "unaccounted",
+                     (json_int_t)0, "sink_drops", (json_int_t)0, "named", "p999_ns", p999, "faults", "pieces");
 }
 
 /* A state of another soak is refused: its figures would be mixed with these. */
