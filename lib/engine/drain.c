@@ -40,6 +40,21 @@ void mr_linger(struct mr_engine *e, struct mr_watch *w)
     }
 }
 
+/* Each driver once, and for all its ports together: the wait is as long for one. */
+static void settle(struct mr_engine *e)
+{
+    for (uint32_t p = 0; p < e->config->n_ports; p++) {
+        const struct mr_driver *driver = e->ports[p]->driver;
+        bool first = driver->rx_settle != NULL;
+        for (uint32_t before = 0; before < p; before++) {
+            first &= e->ports[before]->driver != driver;
+        }
+        if (first) {
+            driver->rx_settle(e->ports, e->config->n_ports);
+        }
+    }
+}
+
 struct round {
     uint64_t ns, holding, moved;
     bool empty; // nothing more comes in, and none holds a frame
@@ -102,6 +117,7 @@ void mr_drain(struct mr_engine *e, struct mr_watch *w)
     moved = then;
     while (w->asked < 2) {
         mr_watch_listen(w, 200000);
+        settle(e);
         mr_check_step(e, w, mr_now_ns());
         mr_stuck_look(e, w);
         look(e, &now);

@@ -10,6 +10,7 @@
  *      queue_attach is part of it  runs once, before the first burst
  *   K  rx_burst, tx_burst, reclaim, doorbell          the hot four; nothing else runs meanwhile
  *   K  rx_quiesce                 after RX off, called in housekeeping until it says true: nothing more will come in
+ *   C  rx_settle                  meanwhile, again and again: waits for the kernel in their stead, so that no core does
  *
  *   the device went away (port->link is MR_LINK_GONE), while all other ports run on:
  *   K  rx_halt, tx_halt           in housekeeping until true: the core lets go of the device, chunks are home again
@@ -243,6 +244,9 @@ struct mr_driver {
      * but for passes whose time is being split). Returns completions seen. Required with io_create. */
     uint32_t (*doorbell)(struct mr_io *io, uint32_t what);
     bool (*rx_quiesce)(struct mr_rxq *q);
+    /* rx_settle: whoever in the kernel may still deliver to a queue of these n ports that has been closed to it is waited
+     * for, once for all that are closed by now. NULL = there is nothing to wait for. */
+    void (*rx_settle)(struct mr_port *const *ports, uint32_t n);
     /* Of drivers with a device; NULL = theirs cannot go away. rx_halt: what was received is still handed out first. The
      * resumes: 0 or -errno. reopen: may fail, and is tried again; what it opened until then is closed. */
     bool (*rx_halt)(struct mr_rxq *q);

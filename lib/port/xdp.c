@@ -96,7 +96,7 @@ static void detach(struct mr_io *io, uint64_t deadline_ns)
 {
     struct mr_xdp *x = MR_CONTAINER_OF(io, struct mr_xdp, io);
     for (uint32_t i = 0; i < x->n_rxq; i++) {
-        if (x->rxq[i]->valve_open) {
+        if (mr_load_acquire(&x->rxq[i]->valve) == MR_XDP_OPEN) {
             mr_xdp_valve_close(x->rxq[i]);
         }
     }
@@ -192,6 +192,7 @@ void mr_xdp_close(struct mr_port *port)
 {
     struct mr_xdp_port *p = port->state;
     mr_xdp_program_close(p);
+    mr_xdp_rx_settle(&port, 1); // a core that was told to leave at once has closed it, and no more
     for (uint32_t i = 0; i < MR_QUEUES_MAX; i++) {
         if (port->rxq[i] != NULL) {
             count_left(rxq_of(port, i));
@@ -372,6 +373,7 @@ const struct mr_driver mr_driver_xdp = {
     .reclaim = mr_xdp_reclaim,
     .doorbell = doorbell,
     .rx_quiesce = mr_xdp_rx_quiesce,
+    .rx_settle = mr_xdp_rx_settle,
     .rx_halt = mr_xdp_rx_halt,
     .tx_halt = mr_xdp_tx_halt,
     .reopen = mr_xdp_reopen,

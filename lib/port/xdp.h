@@ -53,6 +53,15 @@ struct mr_xdp_socket {
     struct xdp_statistics closed; /* of sockets before this one: those of a closed socket cannot be asked for */
 };
 
+/* Whether the program's map leads to a queue's socket. The core opens and closes, control waits. */
+enum mr_xdp_valve {
+    MR_XDP_SHUT,    /* nothing comes any more */
+    MR_XDP_OPEN,
+    MR_XDP_CLOSED,  /* it leads elsewhere, and who had looked into it before may still deliver */
+    MR_XDP_AWAITED, /* control waits for those */
+    MR_XDP_UNSURE,  /* it could not: looking several times must do */
+};
+
 struct mr_xdp_rxq {
     struct mr_rxq q;
     struct mr_xdp_port *xdp;
@@ -65,8 +74,7 @@ struct mr_xdp_rxq {
     uint32_t n_slots;
     uint8_t *posted;        /* by (chunk - first) / MR_XDP_SLOT_LINES: 1 + the rest of it; 0 = not with the kernel */
     bool busy_poll;
-    bool valve_open;        /* the program's map leads to the socket */
-    bool waited;            /* who looked at the map before the valve was closed is through */
+    uint32_t valve;         /* enum mr_xdp_valve */
     uint32_t quiet_looks;   /* looks of rx_quiesce that found nothing */
     uint64_t bad_addresses; /* not followed: no chunk that we gave; the core writes, as all of these: */
     uint64_t left_in_ring;  /* received by the kernel, and never taken */
@@ -152,6 +160,7 @@ int mr_xdp_program_fail(const struct mr_xdp_port *p, bool generic, int rc, struc
 void mr_xdp_program_close(struct mr_xdp_port *p);
 int mr_xdp_valve_open(struct mr_xdp_rxq *q); /* 0 or -errno */
 void mr_xdp_valve_close(struct mr_xdp_rxq *q);
+void mr_xdp_rx_settle(struct mr_port *const *ports, uint32_t n);
 
 /* xdp_take.c: instructions for the words of `take`, ending where a frame is taken; frames not taken have left to the
  * kernel by then. Returns their number, or 0 with why in text. map_fd: of the sockets. */
@@ -164,6 +173,7 @@ void mr_xdp_rx_fini(struct mr_xdp_rxq *q);
 void mr_xdp_rx_fill(struct mr_xdp_rxq *q); /* on the core, as far as chunks reach */
 void mr_xdp_rx_wake(struct mr_xdp_rxq *q);
 uint32_t mr_xdp_rx_burst(struct mr_rxq *rxq, struct mr_frame *frames, uint32_t n);
+bool mr_xdp_rx_empty(const struct mr_xdp_rxq *q);
 bool mr_xdp_rx_quiesce(struct mr_rxq *rxq);
 uint32_t mr_xdp_rx_chunks_back(struct mr_xdp_rxq *q, uint32_t *chunks, uint32_t n);
 

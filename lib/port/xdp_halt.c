@@ -18,14 +18,21 @@ static struct mr_xdp_txq *as_txq(struct mr_txq *q)
 
 /* ---- the core ---- */
 
+/* The kernel had unbound the socket, and waited for all who might deliver to it, before it told that the device is gone. */
 bool mr_xdp_rx_halt(struct mr_rxq *rxq)
 {
     struct mr_xdp_rxq *q = as_rxq(rxq);
     uint32_t chunks[MR_BATCH_MAX];
     uint32_t n;
-    if (!mr_xdp_rx_quiesce(rxq)) {
+    if (mr_load_acquire(&q->valve) == MR_XDP_OPEN) {
+        mr_xdp_valve_close(q);
+        mr_store_release(&q->valve, MR_XDP_SHUT);
         return false;
     }
+    if (!mr_xdp_rx_empty(q)) {
+        return false;
+    }
+    mr_store_release(&q->q.ended, 1);
     while ((n = mr_xdp_rx_chunks_back(q, chunks, MR_BATCH_MAX)) != 0) {
         mr_pool_free(q->q.pool, chunks, n);
         mr_count(&q->taken_back, n);

@@ -120,20 +120,52 @@ int mr_xdp_valve_open(struct mr_xdp_rxq *q)
 {
     uint32_t key = q->q.queue;
     int rc = bpf_map_update_elem(q->xdp->map_fd, &key, &q->socket->fd, BPF_ANY) == 0 ? 0 : -errno;
-    q->valve_open = rc == 0;
-    q->waited = false;
+    mr_store_release(&q->valve, rc == 0 ? MR_XDP_OPEN : MR_XDP_SHUT);
     q->quiet_looks = 0;
     return rc;
 }
 
-/* Programs that found the socket in the map are through when every processor has passed a point where none can run. A
- * kernel that cannot say so (nohz_full) leaves it to looking several times. */
+/* Never waits: the core has other queues. */
 void mr_xdp_valve_close(struct mr_xdp_rxq *q)
 {
     uint32_t key = q->q.queue;
     if (q->xdp->map_fd >= 0) {
         bpf_map_delete_elem(q->xdp->map_fd, &key);
     }
-    q->waited = syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0;
-    q->valve_open = false;
+    mr_store_release(&q->valve, MR_XDP_CLOSED);
+}
+
+/* Valves of the port's queues from one state to another; how many. */
+static uint32_t turn(const struct mr_port *port, uint32_t from, uint32_t to)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < port->n_rxq; i++) {
+        struct mr_xdp_rxq *q = MR_CONTAINER_OF(port->rxq[i], struct mr_xdp_rxq, q);
+        if (port->rxq[i] != NULL && mr_load_acquire(&q->valve) == from) {
+            mr_store_release(&q->valve, to);
+            n++;
+        }
+    }
+    return n;
+}
+
+static bool is_ours(const struct mr_port *port)
+{
+    return port->driver->rx_settle == mr_xdp_rx_settle;
+}
+
+/* Programs that found a socket in the map are through when every processor has passed a point where none can run: some
+ * milliseconds. A kernel that cannot say so (nohz_full) leaves it to looking several times. */
+void mr_xdp_rx_settle(struct mr_port *const *ports, uint32_t n)
+{
+    uint32_t closed = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        closed += is_ours(ports[i]) ? turn(ports[i], MR_XDP_CLOSED, MR_XDP_AWAITED) : 0;
+    }
+    bool through = closed != 0 && syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0;
+    for (uint32_t i = 0; i < n && closed != 0; i++) {
+        if (is_ours(ports[i])) {
+            turn(ports[i], MR_XDP_AWAITED, through ? MR_XDP_SHUT : MR_XDP_UNSURE);
+        }
+    }
 }

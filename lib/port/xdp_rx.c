@@ -131,21 +131,26 @@ void mr_xdp_rx_wake(struct mr_xdp_rxq *q)
 
 /* ---- the end ---- */
 
-static bool ring_empty(struct mr_xdp_rxq *q)
+bool mr_xdp_rx_empty(const struct mr_xdp_rxq *q)
 {
     return q->rx.cached_cons == __atomic_load_n(q->rx.producer, __ATOMIC_ACQUIRE);
 }
 
-/* The map no longer leads here, and who had looked into it before is through: what the ring has now is the last. */
+/* The map no longer leads here, and control has waited for who had looked into it before: what the ring has then is the
+ * last. */
 bool mr_xdp_rx_quiesce(struct mr_rxq *rxq)
 {
     struct mr_xdp_rxq *q = MR_CONTAINER_OF(rxq, struct mr_xdp_rxq, q);
-    if (q->valve_open) {
+    uint32_t valve = mr_load_acquire(&q->valve);
+    if (valve == MR_XDP_OPEN) {
         mr_xdp_valve_close(q);
         return false;
     }
-    q->quiet_looks = ring_empty(q) ? q->quiet_looks + 1 : 0;
-    if (q->quiet_looks < (q->waited ? 1 : QUIET_LOOKS)) {
+    if (valve == MR_XDP_CLOSED || valve == MR_XDP_AWAITED) {
+        return false;
+    }
+    q->quiet_looks = mr_xdp_rx_empty(q) ? q->quiet_looks + 1 : 0;
+    if (q->quiet_looks < (valve == MR_XDP_SHUT ? 1 : QUIET_LOOKS)) {
         return false;
     }
     mr_store_release(&q->q.ended, 1);

@@ -8,16 +8,24 @@
 
 #include <string.h>
 
-enum { CORES = 3, LOOKS_MAX = 50 };
+enum { CORES = 3, LOOKS_MAX = 50, PORTS = 2 };
+
+static uint32_t looks, settles;
+
+static void count_settle(struct mr_port *const *ports, uint32_t n)
+{
+    settles++;
+    cr_assert(n == PORTS && ports[PORTS - 1] != NULL);
+}
 
 static struct mr_plan plan = {.n_cores = CORES};
 static struct mr_rxq queue;
-static struct mr_port port = {.n_rxq = 1, .rxq = {&queue}};
+static const struct mr_driver driver = {.rx_settle = count_settle};
+static struct mr_port port = {.driver = &driver, .n_rxq = 1, .rxq = {&queue}}, other = {.driver = &driver};
 static struct mr_config *config;
-static struct mr_engine engine = {.plan = &plan, .ports = {&port}};
+static struct mr_engine engine = {.plan = &plan, .ports = {&port, &other}};
 static struct mr_core cores[CORES];
 static struct mr_watch watch;
-static uint32_t looks;
 static uint64_t now_ns;
 static bool stuck;
 static void (*between)(void); /* what the cores do while control waits */
@@ -77,18 +85,19 @@ static void states(uint32_t state)
 static uint32_t drain(void (*script)(void))
 {
     config = mr_config_create();
-    config->n_ports = 1;
+    config->n_ports = PORTS;
     strcpy(config->ports[0].name, "left");
     engine.config = config;
     for (uint32_t i = 0; i < CORES; i++) {
         engine.cores[i] = &cores[i];
         cores[i].epoch = UINT32_MAX - 1; // epochs are compared by difference
     }
-    looks = 0;
+    looks = settles = 0;
     between = script;
     mr_drain(&engine, &watch);
     mr_config_destroy(config);
     cr_expect_eq(cores[CORES - 1].command, MR_COMMAND_RX_OFF);
+    cr_expect_eq(settles, looks, "in each look once, for both ports of the driver");
     return looks;
 }
 

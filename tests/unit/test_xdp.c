@@ -1,6 +1,14 @@
 /* The xdp driver: chunks shared with io_uring and with itself, address by address, and what it will not send. */
 #include <criterion/criterion.h>
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
 #include "tests/unit/scene.h"
 #include "tests/unit/uring_frames.h"
 
@@ -13,6 +21,58 @@
     "  - { from: [in, out], work: l2, to: [in, out] }\n"
 
 static struct scene s;
+
+/* ---- a core's thread ---- */
+
+static volatile sig_atomic_t waits; /* calls that wait, made by a core */
+
+static void count_wait(int signal)
+{
+    (void)signal;
+    waits++;
+}
+
+/* membarrier, and close of a socket: what waits for all processors raises SIGSYS on this thread instead. */
+static void forbid_waiting(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+    signal(SIGSYS, count_wait);
+    cr_assert_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    cr_assert_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+static uint32_t through; /* queues whose call said true */
+
+/* What a core does in housekeeping with its receiving queues, so many times. */
+static void *on_core(void *call)
+{
+    bool (*quiet)(struct mr_rxq *) = *(bool (**)(struct mr_rxq *))call;
+    bool done[2] = {false, false};
+    forbid_waiting();
+    for (int looks = 0; looks < 100; looks++) {
+        for (uint32_t i = 0; i < 2; i++) {
+            done[i] = done[i] || quiet(s.ports[i]->rxq[0]);
+        }
+    }
+    through = (uint32_t)done[0] + done[1];
+    return NULL;
+}
+
+static uint32_t core(bool (*call)(struct mr_rxq *))
+{
+    pthread_t thread;
+    cr_assert_eq(pthread_create(&thread, NULL, on_core, &call), 0);
+    pthread_join(thread, NULL);
+    cr_expect_eq(waits, 0, "the core waited %d times", (int)waits);
+    return through;
+}
 
 static void make_both(const char *text)
 {
@@ -133,5 +193,27 @@ Test(xdp, what_cannot_be_sent_dies_by_name)
         mr_recycle_put(&s.recycle, &chunk, 1);
         cr_expect_eq(q->in_flight, 0);
     }
+    close_both();
+}
+
+/* Other queues of the core would lose frames meanwhile. */
+Test(xdp, a_core_waits_for_nobody_when_devices_go)
+{
+    make_both(TWO("xdp", "xdp"));
+    cr_assert_eq(mr_link_delete("left", &error), 0, "%s", error.text);
+    cr_assert_eq(mr_link_delete("left2", &error), 0, "%s", error.text);
+    cr_assert_eq(core(s.ports[0]->driver->rx_halt), 2);
+    cr_expect_eq(s.ports[0]->rxq[0]->held + s.ports[1]->rxq[0]->held, 0);
+    close_both();
+}
+
+/* Until control has waited, a program that looked into the map before may still deliver. */
+Test(xdp, control_waits_in_the_cores_stead)
+{
+    make_both(TWO("xdp", "xdp"));
+    const struct mr_driver *driver = s.ports[0]->driver;
+    cr_expect_eq(core(driver->rx_quiesce), 0);
+    driver->rx_settle(s.ports, 2);
+    cr_expect_eq(core(driver->rx_quiesce), 2);
     close_both();
 }
