@@ -229,6 +229,7 @@ int mr_config_check(struct mr_config *cfg, struct mr_error *err)
     round_up(cfg, "engine.ring", &cfg->ring_frames);
     int rc = mr_check_ports(&c);
     rc = rc < 0 ? rc : mr_check_paths(&c);
+    rc = rc < 0 ? rc : mr_check_ways(&c);
     rc = rc < 0 ? rc : mr_check_taps(&c);
     return rc < 0 ? rc : mr_check_sources(&c);
 }

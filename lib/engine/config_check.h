@@ -8,6 +8,7 @@
 
 #define MR_BIG_BUFFERS 64u /* default of big_buffers with offload: super */
 #define MR_BLOCK_SUPER_LEAST (128u << 10) /* block_bytes with offload: super */
+#define MR_TX_BUDGET_LEAST 32u /* the kernel's, of AF_XDP */
 #define MR_CHECK_PATH  80u
 
 struct mr_check {
@@ -24,8 +25,10 @@ const char *mr_check_path(char *path, const char *section, uint32_t i, const cha
 
 int mr_check_ports(const struct mr_check *c);
 int mr_check_paths(const struct mr_check *c);
-int mr_check_taps(const struct mr_check *c);    /* once paths are resolved */
-int mr_check_sources(const struct mr_check *c); /* of memory and pcap ports, once paths are resolved */
+int mr_check_ways(const struct mr_check *c);    /* once paths are resolved, as all below */
+int mr_check_taps(const struct mr_check *c);
+int mr_check_sources(const struct mr_check *c); /* of memory and pcap ports */
+bool mr_check_stands_in(const struct mr_config *cfg, uint32_t port, bool in_to); /* in a path's `to`, else `from` */
 int mr_check_pcap(const struct mr_check *c, uint32_t i, bool reads, bool writes);
 
 #endif

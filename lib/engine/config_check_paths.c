@@ -179,7 +179,7 @@ int mr_check_paths(const struct mr_check *c)
 
 /* ---- sources ---- */
 
-static bool stands_in(const struct mr_config *cfg, uint32_t port, bool in_to)
+bool mr_check_stands_in(const struct mr_config *cfg, uint32_t port, bool in_to)
 {
     for (uint32_t i = 0; i < cfg->n_paths; i++) {
         const struct mr_path_config *p = &cfg->paths[i];
@@ -206,7 +206,7 @@ static int check_window(const struct mr_check *c, uint32_t i)
         return mr_check_fail(c, at, "no port \"%s\"; there are: %s", port->window_with,
                              port_names(c->cfg, list, sizeof list));
     }
-    if (strcmp(c->cfg->ports[sink].driver, "memory") != 0 || !stands_in(c->cfg, (uint32_t)sink, true)) {
+    if (strcmp(c->cfg->ports[sink].driver, "memory") != 0 || !mr_check_stands_in(c->cfg, (uint32_t)sink, true)) {
         return mr_check_fail(c, at,
                              "port %s does not close the window; name a memory port that stands in a path's `to`",
                              c->cfg->ports[sink].name);
@@ -227,7 +227,7 @@ static int check_idle_keys(const struct mr_check *c, uint32_t i)
         }
     }
     mr_check_path(at, "ports", i, "verify");
-    if (port->verify && !stands_in(c->cfg, i, true)) {
+    if (port->verify && !mr_check_stands_in(c->cfg, i, true)) {
         return mr_check_fail(c, at, "is for a sink, and no path sends to port %s; remove it, or name the port in a `to`",
                              port->name);
     }
@@ -238,39 +238,22 @@ static int check_idle_keys(const struct mr_check *c, uint32_t i)
     return 0;
 }
 
-/* Two ports that receive from one device would have every frame twice. */
-static int check_device_once(const struct mr_check *c, uint32_t i)
-{
-    const struct mr_port_config *port = &c->cfg->ports[i];
-    char at[MR_CHECK_PATH];
-    for (uint32_t k = 0; k < i && port->device[0] != 0 && stands_in(c->cfg, i, false); k++) {
-        if (strcmp(c->cfg->ports[k].device, port->device) == 0 && stands_in(c->cfg, k, false)) {
-            return mr_check_fail(c, mr_check_path(at, "ports", i, "device"),
-                                 "port %s receives from %.60s already, and every frame would come twice; name another "
-                                 "device, or set queues for several cores",
-                                 c->cfg->ports[k].name, port->device);
-        }
-    }
-    return 0;
-}
-
 int mr_check_sources(const struct mr_check *c)
 {
     char at[MR_CHECK_PATH];
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < c->cfg->n_ports; i++) {
         struct mr_port_config *port = &c->cfg->ports[i];
-        rc = check_device_once(c, i);
-        if (rc == 0 && strcmp(port->driver, "pcap") == 0) {
-            rc = mr_check_pcap(c, i, stands_in(c->cfg, i, false), stands_in(c->cfg, i, true));
+        if (strcmp(port->driver, "pcap") == 0) {
+            rc = mr_check_pcap(c, i, mr_check_stands_in(c->cfg, i, false), mr_check_stands_in(c->cfg, i, true));
         }
         if (rc < 0 || strcmp(port->driver, "memory") != 0) {
             continue;
         }
         mr_check_path(at, "ports", i, "source");
         if (!mr_config_given(c->cfg, at)) {
-            port->source = stands_in(c->cfg, i, false);
-        } else if (port->source && !stands_in(c->cfg, i, false)) {
+            port->source = mr_check_stands_in(c->cfg, i, false);
+        } else if (port->source && !mr_check_stands_in(c->cfg, i, false)) {
             return mr_check_fail(c, at, "no path receives from port %s; name it in a `from`, or remove this",
                                  port->name);
         }

@@ -80,10 +80,10 @@ static const struct mr_key table[] = {
     {.name = "retire_ms", V(retire_ms), NUMBER("1", 1, 1000)},
 
     {.name = "mode", X(xdp_mode), WORD("auto", xdp_words)},
-    {.name = "take", X(take), TEXT(199)}, // all
-    {.name = "rx_ring", X(rx_ring), NUMBER("0", 0, 32768)},
-    {.name = "busy_poll", X(busy_poll), NUMBER("0", 0, 65535)},
-    {.name = "tx_budget", X(tx_budget), NUMBER("0", 0, 65536)},
+    {.name = "take", X(take), .of_rx = true, TEXT(199)}, // all
+    {.name = "rx_ring", X(rx_ring), .of_rx = true, NUMBER("0", 0, 32768)},
+    {.name = "busy_poll", X(busy_poll), .of_rx = true, NUMBER("0", 0, 65535)},
+    {.name = "tx_budget", X(tx_budget), .of_tx = true, NUMBER("0", 0, 65536)},
 
     {.name = "source", S(source), FLAG(NULL)}, // yes for a port in a `from`
     {.name = "frames", G(frames), COUNT("0", 0, 1000000000000000)},

@@ -36,6 +36,7 @@ struct mr_key {
     const char *driver;  /* the drivers it is for, "memory" or "memory pcap"; NULL = every */
     bool of_source;      /* for a port that makes or reads frames */
     bool of_sink;        /* for a port that writes frames */
+    bool of_rx, of_tx;   /* for a port that receives, that sends */
     bool of_device;      /* for a port with an interface */
     const char *preset;  /* the default, as it would be written; NULL = none, or decided later */
     size_t at, count_at; /* offsets in the section's struct */

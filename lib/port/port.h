@@ -141,7 +141,7 @@ struct mr_port {
     const struct mr_port_config *config;
     uint8_t number;              /* what stands in mr_frame.port */
     int node;                    /* of the device, -1 = none */
-    char mode[160];              /* what was obtained, for people: filled by open, may be refined by attach */
+    char mode[320];              /* what was obtained, for people: filled by open, may be refined by attach */
     unsigned char *base;         /* the arena's */
     double ticks_per_ns;         /* TSC */
     uint32_t n_rxq, n_txq;
@@ -213,6 +213,8 @@ struct mr_caps {
     bool needs_device;             /* an interface */
     bool makes_device;             /* opening a port makes its interface, closing removes it; so does reopening: its return
                                       is not waited for */
+    bool device_queues;            /* queue n is the device's own queue n: nobody else has it, so one port has the device, and what
+                                      the device puts into queues that the port has not does not come to it */
     bool own_names;                /* its devices are named in a way of its own: plan looks for no interface of that name */
     bool completes_at_return;      /* a send is complete when tx_burst returns: the stage takes the chunks itself */
     bool takes_home;               /* sends chunks home itself, on the sending core, some before tx_burst returns: reclaim

@@ -6,7 +6,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <jansson.h>
 #include <linux/if_packet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,6 +160,22 @@ static int make_promiscuous(struct mr_xdp_port *p, struct mr_error *err)
     return 0;
 }
 
+/* Whoever calls the device by two names has got past the configuration's check. */
+static int check_alone(const struct mr_xdp_port *p, struct mr_error *err)
+{
+    const struct mr_port_config *c = p->port->config;
+    for (uint32_t i = 0; i < p->n_ports; i++) {
+        const struct mr_port *other = p->ports[i];
+        if (other != NULL && other != p->port && other->driver == p->port->driver && other->link != MR_LINK_GONE &&
+            other->ifindex == p->port->ifindex) {
+            return mr_error_set(err, MR_FAULT_CONFIG, EBUSY, "port %s: %.60s is port %s's device (%.60s) already, and each of its queues "
+                                "has one owner; name it once, in `from` and `to`", c->name, c->device, other->config->name,
+                                other->config->device);
+        }
+    }
+    return 0;
+}
+
 int mr_xdp_open_device(struct mr_xdp_port *p, struct mr_error *err)
 {
     const struct mr_port_config *c = p->port->config;
@@ -171,7 +186,8 @@ int mr_xdp_open_device(struct mr_xdp_port *p, struct mr_error *err)
                             strerror(-rc));
     }
     p->port->ifindex = link.index;
-    rc = mr_xdp_settle(p, err);
+    rc = check_alone(p, err);
+    rc = rc < 0 ? rc : mr_xdp_settle(p, err);
     for (uint32_t i = 0; rc == 0 && i < p->n_sockets; i++) {
         rc = mr_xdp_socket_open(p, i, err);
     }
@@ -284,85 +300,12 @@ static uint32_t chunks_back(struct mr_port *port, uint32_t *chunks, uint32_t n)
     return k;
 }
 
-/* ---- telling ---- */
-
-struct sums {
-    struct xdp_statistics kernel;
-    uint64_t left, taken_back, bad_addresses, bad_completions, refused, again, purged;
-};
-
-static struct sums sum(const struct mr_port *port)
-{
-    const struct mr_xdp_port *p = port->state;
-    struct sums s = {0};
-    for (uint32_t i = 0; i < p->n_sockets; i++) {
-        mr_xdp_statistics(&p->socket[i], &s.kernel);
-    }
-    for (uint32_t i = 0; i < port->n_rxq; i++) {
-        const struct mr_xdp_rxq *q = rxq_of(port, i);
-        s.left += mr_counted(&q->left_in_ring);
-        s.taken_back += mr_counted(&q->taken_back);
-        s.bad_addresses += mr_counted(&q->bad_addresses);
-    }
-    for (uint32_t i = 0; i < port->n_txq; i++) {
-        const struct mr_xdp_txq *q = txq_of(port, i);
-        s.bad_completions += mr_counted(&q->bad_completions);
-        s.again += mr_counted(&q->again);
-        s.purged += mr_counted(&q->purged);
-        s.refused += mr_load_acquire(&port->txq[i]->refused);
-    }
-    return s;
-}
-
-/* A copy finds FILL empty, and drops: one loss, two counters. Without copies the device waits, and counts its own. */
-static void stats(struct mr_port *port, struct mr_outsides *out)
-{
-    const struct mr_xdp_port *p = port->state;
-    struct sums s = sum(port);
-    bool copies = p->mode != MR_XDP_ZEROCOPY;
-    if (port->n_rxq != 0) {
-        mr_outside_add(out, "rx_dropped", s.kernel.rx_dropped, NULL, true);
-        mr_outside_add(out, "rx_fill_ring_empty_descs", s.kernel.rx_fill_ring_empty_descs, copies ? "rx_dropped" : NULL, false);
-        mr_outside_add(out, "rx_ring_full", s.kernel.rx_ring_full, NULL, true);
-        mr_outside_add(out, "rx_invalid_descs", s.kernel.rx_invalid_descs, NULL, false);
-        mr_outside_add(out, "left_in_ring", s.left, NULL, true);
-        mr_outside_add(out, "chunks_taken_back", s.taken_back, NULL, false);
-    }
-    if (port->n_txq != 0) {
-        mr_outside_add(out, "tx_invalid_descs", s.kernel.tx_invalid_descs, NULL, false);
-        mr_outside_add(out, "tx_ring_empty_descs", s.kernel.tx_ring_empty_descs, NULL, false);
-        mr_outside_add(out, "refused_sends", s.refused, NULL, false);
-        mr_outside_add(out, "purged_sends", s.purged, NULL, false);
-    }
-    if (s.bad_addresses + s.bad_completions != 0) {
-        mr_outside_add(out, "bad_descriptors", s.bad_addresses + s.bad_completions, NULL, true);
-    }
-}
-
-/* {program, zerocopy, sends_again, last_send_error} */
-static void *report(struct mr_port *port)
-{
-    const struct mr_xdp_port *p = port->state;
-    struct sums s = sum(port);
-    json_t *j = json_object();
-    json_object_set_new(j, "program", port->n_rxq != 0 ? json_integer(p->program_id) : json_null());
-    json_object_set_new(j, "zerocopy", json_boolean(p->mode == MR_XDP_ZEROCOPY));
-    json_object_set_new(j, "sends_again", json_integer((json_int_t)s.again));
-    for (uint32_t i = 0; i < port->n_txq; i++) {
-        int error = __atomic_load_n(&txq_of(port, i)->last_error, __ATOMIC_RELAXED);
-        if (error != 0) {
-            json_object_set_new(j, "last_send_error", json_string(strerror(error)));
-        }
-    }
-    return j;
-}
-
 const struct mr_driver mr_driver_xdp = {
     .name = "xdp",
     .summary = "an interface by AF_XDP, in the engine's own chunks",
     .caps = {.copies = "0 (zerocopy); else 1 in, 1 out", .rx_copies = 1, .tx_copies = 1,
              .syscalls = "1 per 32 frames sent, 0 to receive", .needs_device = true,
-             .max_queues = MR_QUEUES_MAX, .queue_files = 5}, // a socket; once a port: promiscuous, link, program, map
+             .device_queues = true, .max_queues = MR_QUEUES_MAX, .queue_files = 5}, // a socket; once a port: promiscuous, link, program, map
     .probe = mr_xdp_probe,
     .io_create = io_create,
     .io_destroy = io_destroy,
@@ -380,9 +323,9 @@ const struct mr_driver mr_driver_xdp = {
     .rx_resume = mr_xdp_rx_resume,
     .tx_resume = mr_xdp_tx_resume,
     .detach = detach,
-    .stats = stats,
+    .stats = mr_xdp_stats,
     .close = mr_xdp_close,
     .chunks_back = chunks_back,
     .destroy = destroy,
-    .report = report,
+    .report = mr_xdp_report,
 };

@@ -7,7 +7,7 @@
  *   who owns a frame   FILL ring: kernel → RX ring: kernel → rx_burst: caller → TX ring: kernel, until its completion →
  *                      reclaim: caller
  *
- *   xdp.c          the driver: ports from opening to closing, statistics, report
+ *   xdp.c          the driver: ports from opening to closing
  *   xdp_probe.c    what this kernel and process can
  *   xdp_mode.c     which mode, and what was obtained
  *   xdp_umem.c     sockets: one per (device, queue), its four rings, and the arena as memory that they share
@@ -16,6 +16,7 @@
  *   xdp_rx.c       the FILL and RX rings
  *   xdp_tx.c       the TX and COMPLETION rings, and the call that makes the kernel look
  *   xdp_halt.c     a device that goes away, and one that comes back
+ *   xdp_report.c   statistics and report
  *
  * A queue's socket serves two cores: the receiving one has its RX and FILL rings, the sending one TX and COMPLETION, and
  * these never touch the same line. The kernel's memory (UMEM) is the engine's arena, registered once by whichever socket
@@ -200,6 +201,10 @@ bool mr_xdp_tx_halt(struct mr_txq *txq);
 int mr_xdp_reopen(struct mr_port *port, struct mr_error *err);
 int mr_xdp_rx_resume(struct mr_rxq *rxq);
 int mr_xdp_tx_resume(struct mr_txq *txq);
+
+/* xdp_report.c */
+void mr_xdp_stats(struct mr_port *port, struct mr_outsides *out);
+void *mr_xdp_report(struct mr_port *port);
 
 /* xdp.c: program first, then sockets; statistics are read before they go. */
 int mr_xdp_open_device(struct mr_xdp_port *p, struct mr_error *err);

@@ -4,6 +4,7 @@
 #include "lib/port/xdp.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -68,20 +69,42 @@ static bool zerocopy(const struct mr_xdp_port *p)
     return getsockopt(p->socket[0].fd, SOL_XDP, XDP_OPTIONS, &options, &bytes) == 0 && options.flags & XDP_OPTIONS_ZEROCOPY;
 }
 
+__attribute__((format(printf, 2, 3))) static void say(struct mr_port *port, const char *format, ...)
+{
+    size_t used = strlen(port->mode);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(port->mode + used, sizeof port->mode - used, format, args);
+    va_end(args);
+}
+
+/* Of options that are off nothing is said; those asked for were given, or the port would not be open. */
+static void say_options(struct mr_xdp_port *p)
+{
+    const struct mr_port_config *c = p->port->config;
+    if (c->rx_ring != 0 && p->port->n_rxq != 0) {
+        say(p->port, ", RX ring of %u", c->rx_ring);
+    }
+    if (c->busy_poll != 0 && p->port->n_rxq != 0) {
+        say(p->port, ", polls busily, %u a call", c->busy_poll);
+    }
+    if (c->tx_budget != 0 && p->port->n_txq != 0) {
+        say(p->port, ", sends %u a call", c->tx_budget);
+    }
+    if (c->take[0] != 0 && p->port->n_rxq != 0) {
+        say(p->port, ", takes %.60s", c->take);
+    }
+}
+
 void mr_xdp_describe(struct mr_xdp_port *p)
 {
     struct mr_port *port = p->port;
-    const struct mr_port_config *c = port->config;
-    size_t bytes = sizeof port->mode;
     bool receives = port->n_rxq != 0;
-    size_t used = (size_t)snprintf(port->mode, bytes, "%s%s%s%s, %s", receives ? words[p->mode] : "sends only, no program",
-                                   p->why_not[0] != 0 ? " (" : "", p->why_not, p->why_not[0] != 0 ? ")" : "",
-                                   zerocopy(p) ? "no copy" : "copies");
-    if (receives && used < bytes) {
-        used += (size_t)snprintf(port->mode + used, bytes - used, ", program %u, %u chunks%s", p->program_id, c->buffers,
-                                 p->promiscuous >= 0 ? ", promiscuous" : "");
+    port->mode[0] = 0;
+    say(port, "%s%s%s%s, %s", receives ? words[p->mode] : "sends only, no program", p->why_not[0] != 0 ? " (" : "", p->why_not,
+        p->why_not[0] != 0 ? ")" : "", zerocopy(p) ? "no copy" : "copies");
+    if (receives) {
+        say(port, ", program %u, %u chunks%s", p->program_id, port->config->buffers, p->promiscuous >= 0 ? ", promiscuous" : "");
     }
-    if (c->take[0] != 0 && receives && used < bytes) {
-        snprintf(port->mode + used, bytes - used, ", takes %.40s", c->take);
-    }
+    say_options(p);
 }

@@ -195,16 +195,18 @@ int mr_xdp_try_zerocopy(int ifindex, uint32_t queue)
 
 /* ---- options ---- */
 
-static int set_options(const struct mr_xdp_port *p, int fd, const char **what)
+/* A socket without a TX ring has no budget to send by. */
+static int set_options(const struct mr_xdp_port *p, uint32_t i, const char **what)
 {
+    int fd = p->socket[i].fd;
     const struct mr_port_config *c = p->port->config;
     int on = 1, us = BUSY_POLL_US, budget = (int)c->busy_poll;
     int rc = 0;
-    if (c->tx_budget != 0 && p->port->n_txq != 0) {
+    if (c->tx_budget != 0 && i < p->port->n_txq) {
         *what = "does not take tx_budget (XDP_MAX_TX_SKB_BUDGET: Linux 6.17, 32 … the frames of the TX ring)";
         rc = set(fd, TX_BUDGET, c->tx_budget);
     }
-    if (rc == 0 && budget != 0 && p->port->n_rxq != 0) {
+    if (rc == 0 && budget != 0 && i < p->port->n_rxq) {
         *what = "cannot busy poll (SO_PREFER_BUSY_POLL); needs CAP_NET_ADMIN, or set busy_poll: 0";
         bool set_all = setsockopt(fd, SOL_SOCKET, SO_PREFER_BUSY_POLL, &on, sizeof on) == 0 &&
                        setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL, &us, sizeof us) == 0 &&
@@ -234,7 +236,7 @@ static int set_up(struct mr_xdp_port *p, uint32_t i, const char **what)
         rc = make_rings(s->fd, n);
     }
     rc = rc < 0 ? rc : map_rings(p, i, n);
-    rc = rc < 0 ? rc : set_options(p, s->fd, what);
+    rc = rc < 0 ? rc : set_options(p, i, what);
     if (rc == 0) {
         *what = "cannot be bound";
         rc = bind_to(s->fd, p->port->ifindex, i, flags, sharer);

@@ -1,0 +1,108 @@
+/* What of an xdp port's configuration is refused, and what is said of it before and while it is open. */
+#include <criterion/criterion.h>
+#include <errno.h>
+
+#include "tests/unit/scene.h"
+
+struct bad {
+    const char *text, *says;
+};
+
+static int check(const char *text)
+{
+    struct mr_config *cfg;
+    int rc = mr_config_parse(&cfg, text, strlen(text), "t.yaml", &error);
+    rc = rc < 0 ? rc : mr_config_check(cfg, &error);
+    mr_config_destroy(cfg);
+    return rc;
+}
+
+static void refuse(const struct bad *cases, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        error.text[0] = 0;
+        cr_expect_eq(check(cases[i].text), -EINVAL, "%s", cases[i].text);
+        cr_expect(strstr(error.text, cases[i].says) != NULL, "\"%s\" does not say \"%s\"", error.text, cases[i].says);
+    }
+}
+
+#define PORTS(first_, second_)                                                                                         \
+    "ports:\n"                                                                                                         \
+    "  - { name: in, driver: xdp, " first_ " }\n"                                                                      \
+    "  - { name: out, driver: xdp, " second_ " }\n"                                                                    \
+    "paths:\n"
+#define ONE_WAY "  - { from: in, work: forward, to: out }\n"
+#define BOTH    "  - { from: [in, out], work: l2, to: [in, out] }\n"
+
+Test(xdp_config, a_device_has_one_port)
+{
+    static const struct bad cases[] = {
+        {PORTS("device: left", "device: left") ONE_WAY, "t.yaml:3: ports[1].device: left is port in's already"},
+        {PORTS("device: left", "device: left") BOTH, "t.yaml:3: ports[1].device: port in receives from left already"},
+    };
+    refuse(cases, sizeof cases / sizeof *cases);
+    cr_expect_eq(check(PORTS("device: left", "device: right") BOTH), 0, "%s", error.text);
+}
+
+Test(xdp_config, what_would_have_no_effect_is_refused)
+{
+    static const struct bad cases[] = {
+        {PORTS("device: left, tx_budget: 64", "device: right") ONE_WAY,
+         "t.yaml:2: ports[0].tx_budget: is for sending, and port in only receives"},
+        {PORTS("device: left", "device: right, busy_poll: 64") ONE_WAY,
+         "t.yaml:3: ports[1].busy_poll: is for receiving, and port out only sends"},
+        {PORTS("device: left", "device: right, rx_ring: 64") ONE_WAY, "ports[1].rx_ring: is for receiving, and port out only sends"},
+        {PORTS("device: left", "device: right, take: arp") ONE_WAY, "ports[1].take: is for receiving, and port out only sends"},
+        {PORTS("device: left", "device: right, tx_budget: 31") ONE_WAY, "ports[1].tx_budget: 31 on port out; the kernel takes 0"},
+        {PORTS("device: left, tx_budget: 1", "device: right") BOTH, "ports[0].tx_budget: 1 on port in; the kernel takes 0"},
+    };
+    refuse(cases, sizeof cases / sizeof *cases);
+    cr_expect_eq(check(PORTS("device: left, busy_poll: 1, rx_ring: 8, take: arp, tx_budget: 32", "device: right, tx_budget: 0") BOTH), 0,
+                 "%s", error.text);
+    cr_expect_eq(check(PORTS("device: left, tx_budget: 0", "device: right, take: \"\", busy_poll: 0, rx_ring: 0") ONE_WAY), 0,
+                 "defaults, as a printed configuration has them: %s", error.text);
+}
+
+/* ---- open ports ---- */
+
+static struct scene s;
+
+static void begin(const char *text)
+{
+    if (getuid() != 0) {
+        cr_skip("an XDP program needs root");
+    }
+    memset(&s, 0, sizeof s);
+    int rc = mr_config_parse(&s.cfg, text, strlen(text), "t.yaml", &error);
+    rc = rc < 0 ? rc : mr_config_check(s.cfg, &error);
+    cr_assert_eq(rc, 0, "%s", error.text);
+    make_pool(&s);
+}
+
+/* Whatever the device is called: left2 is another name of left. */
+Test(xdp_config, a_device_by_two_names_has_one_port)
+{
+    make_net(1);
+    cr_assert_eq(system("ip link property add dev left altname left2"), 0);
+    begin(PORTS("device: left", "device: left2") ONE_WAY);
+    cr_assert_eq(try_ways(&s, 0, 1, 0), 0, "%s", error.text);
+    cr_assert_eq(try_ways(&s, 1, 0, 1), -EBUSY);
+    cr_expect_eq(error.fault, MR_FAULT_CONFIG);
+    cr_expect(strstr(error.text, "port out: left2 is port in's device (left) already") != NULL, "%s", error.text);
+    s.ports[0]->driver->destroy(s.ports[0]);
+}
+
+static void expect_mode(uint32_t i, const char *words)
+{
+    cr_expect(strstr(s.ports[i]->mode, words) != NULL, "\"%s\" does not say \"%s\"", s.ports[i]->mode, words);
+}
+
+/* Two receiving queues and one that sends: the second socket has no TX ring. */
+Test(xdp_config, options_that_were_given_stand_in_the_mode)
+{
+    make_net(2);
+    begin(PORTS("device: left, queues: 2, busy_poll: 16, rx_ring: 128, tx_budget: 48, take: \"arp, port 53\"", "device: right") BOTH);
+    cr_assert_eq(try_ways(&s, 0, 2, 1), 0, "%s", error.text);
+    expect_mode(0, ", RX ring of 128, polls busily, 16 a call, sends 48 a call, takes arp, port 53");
+    s.ports[0]->driver->destroy(s.ports[0]);
+}
