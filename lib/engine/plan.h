@@ -63,6 +63,8 @@ struct mr_plan_port {
     bool up, offloads_known;
     bool tx_csum, tso, gso, gro;
     uint32_t mtu;
+    uint32_t device_rxq;   /* RX queues that the device uses, where its queues are the port's; 0 = not known */
+    const char *queue_kind; /* what ethtool -L calls them */
 };
 
 struct mr_plan {

@@ -140,6 +140,9 @@ static int look_at(struct mr_plan *p, uint32_t port, struct mr_error *err)
         planned->gso = offloads.gso;
         planned->gro = offloads.gro;
     }
+    if (mr_driver_find(p->config->ports[port].driver)->caps.device_queues) {
+        mr_link_channels(link.name, &planned->device_rxq, &planned->queue_kind);
+    }
     return check_node(p, port, err);
 }
 

@@ -133,6 +133,11 @@ static void explain_device(struct mr_plan *p, uint32_t i)
         mr_plan_note(p, "ports[%u]: %u of %u sending queues are used: each worker sends by one", i, d->n_txq,
                      c->queues);
     }
+    if (d->n_rxq != 0 && d->device_rxq > d->n_rxq) {
+        mr_plan_note(p, "warning: ports[%u]: %.40s has %u RX queues, and port %s receives from %u: what the device puts into others "
+                     "goes on to the kernel; queues: %u, or ethtool -L %.40s %s %u", i, c->device, d->device_rxq, c->name,
+                     d->n_rxq, d->device_rxq, c->device, d->queue_kind, d->n_rxq);
+    }
     if (mr_driver_find(c->driver)->caps.offloads) {
         explain_offloads(p, i);
     }

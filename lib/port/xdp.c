@@ -304,8 +304,8 @@ const struct mr_driver mr_driver_xdp = {
     .name = "xdp",
     .summary = "an interface by AF_XDP, in the engine's own chunks",
     .caps = {.copies = "0 (zerocopy); else 1 in, 1 out", .rx_copies = 1, .tx_copies = 1,
-             .syscalls = "1 per 32 frames sent, 0 to receive", .needs_device = true,
-             .device_queues = true, .max_queues = MR_QUEUES_MAX, .queue_files = 5}, // a socket; once a port: promiscuous, link, program, map
+             .syscalls = "1 per 32 frames sent, 0 to receive", .needs_device = true, .device_queues = true,
+             .max_queues = MR_QUEUES_MAX, .queue_files = 5}, // a socket; once a port: promiscuous, link, program, map
     .probe = mr_xdp_probe,
     .io_create = io_create,
     .io_destroy = io_destroy,

@@ -2,6 +2,7 @@
  * what the better ones said is kept, and shown with what was obtained.
  */
 #include "lib/port/xdp.h"
+#include "lib/sys/netlink.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -96,6 +97,17 @@ static void say_options(struct mr_xdp_port *p)
     }
 }
 
+/* The device spreads frames over its own queues, and knows nothing of ours. */
+static void say_queues(struct mr_xdp_port *p)
+{
+    const char *device = p->port->config->device, *kind;
+    uint32_t n = 0, ours = p->port->n_rxq;
+    if (ours != 0 && mr_link_channels(device, &n, &kind) == 0 && n > ours) {
+        say(p->port, ", %u of %u RX queues: what comes by others goes on to the kernel (queues: %u, or ethtool -L %.40s %s %u)", ours,
+            n, n, device, kind, ours);
+    }
+}
+
 void mr_xdp_describe(struct mr_xdp_port *p)
 {
     struct mr_port *port = p->port;
@@ -107,4 +119,5 @@ void mr_xdp_describe(struct mr_xdp_port *p)
         say(port, ", program %u, %u chunks%s", p->program_id, port->config->buffers, p->promiscuous >= 0 ? ", promiscuous" : "");
     }
     say_options(p);
+    say_queues(p);
 }

@@ -1,4 +1,4 @@
-/* ethtool.c: the offload switches of netlink.h, by the ethtool ioctl of the calling thread's namespace. */
+/* ethtool.c: the offload switches and channels of netlink.h, by the ethtool ioctl of the calling thread's namespace. */
 #include "lib/sys/netlink.h"
 
 #include <errno.h>
@@ -97,4 +97,20 @@ int mr_link_offloads_set(const char *name, const struct mr_link_offloads *o, str
                                                 : mr_error_remedy(rc));
     }
     return 0;
+}
+
+int mr_link_channels(const char *name, uint32_t *rx_queues, const char **kind)
+{
+    struct ethtool_channels c = {.cmd = ETHTOOL_GCHANNELS};
+    struct ifreq request = {.ifr_data = (void *)&c};
+    int fd = open_for(name);
+    if (fd < 0) {
+        return fd;
+    }
+    memcpy(request.ifr_name, name, strlen(name) + 1);
+    int rc = ioctl(fd, SIOCETHTOOL, &request) < 0 ? -errno : 0;
+    close(fd);
+    *rx_queues = c.rx_count + c.combined_count;
+    *kind = c.combined_count != 0 ? "combined" : "rx";
+    return rc;
 }

@@ -53,4 +53,8 @@ struct mr_link_offloads {
 int mr_link_offloads_get(const char *name, struct mr_link_offloads *o);
 int mr_link_offloads_set(const char *name, const struct mr_link_offloads *o, struct mr_error *err);
 
+/* mr_link_channels: RX queues in use, as ethtool -l has them: rx and combined; `kind`, "rx" or "combined", is what ethtool -L
+ * sets. 0 or -errno: not every driver tells. */
+int mr_link_channels(const char *name, uint32_t *rx_queues, const char **kind);
+
 #endif

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 
+#include "lib/engine/plan.h"
 #include "tests/unit/scene.h"
 
 struct bad {
@@ -105,4 +106,41 @@ Test(xdp_config, options_that_were_given_stand_in_the_mode)
     cr_assert_eq(try_ways(&s, 0, 2, 1), 0, "%s", error.text);
     expect_mode(0, ", RX ring of 128, polls busily, 16 a call, sends 48 a call, takes arp, port 53");
     s.ports[0]->driver->destroy(s.ports[0]);
+}
+
+/* ---- queues of the device ---- */
+
+/* A note of the plan has these words. */
+static bool plan_says(const char *text, const char *words)
+{
+    struct mr_config *cfg;
+    struct mr_plan *plan;
+    bool says = false;
+    int rc = mr_config_parse(&cfg, text, strlen(text), "t.yaml", &error);
+    rc = rc < 0 ? rc : mr_config_check(cfg, &error);
+    rc = rc < 0 ? rc : mr_plan_make(cfg, &plan, &error);
+    cr_assert_eq(rc, 0, "%s", error.text);
+    for (uint32_t i = 0; i < plan->n_notes; i++) {
+        says |= strstr(plan->notes[i], words) != NULL;
+    }
+    mr_plan_free(plan);
+    mr_config_destroy(cfg);
+    return says;
+}
+
+#define QUEUES(n_) PORTS("device: left, queues: " n_, "device: right, queues: 4") ONE_WAY
+
+Test(xdp_config, queues_of_the_device_that_nobody_reads_are_told)
+{
+    make_net(4);
+    cr_expect(plan_says(QUEUES("1"), "warning: ports[0]: left has 4 RX queues, and port in receives from 1: what the device puts into "
+                                     "others goes on to the kernel; queues: 4, or ethtool -L left rx 1"));
+    cr_expect(plan_says(QUEUES("3"), "left has 4 RX queues, and port in receives from 3"));
+    cr_expect(!plan_says(QUEUES("4"), "RX queues"), "all are read");
+    begin(QUEUES("1"));
+    cr_assert_eq(try_ways(&s, 0, 1, 0), 0, "%s", error.text);
+    expect_mode(0, ", 1 of 4 RX queues: what comes by others goes on to the kernel (queues: 4, or ethtool -L left rx 1)");
+    s.ports[0]->driver->destroy(s.ports[0]);
+    cr_assert_eq(system("ethtool -L left rx 1"), 0);
+    cr_expect(!plan_says(QUEUES("1"), "RX queues"), "the device uses one");
 }
