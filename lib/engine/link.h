@@ -53,6 +53,7 @@ struct mr_link_port {
     bool closed;             /* gone, and its sockets are closed */
     bool failure_told;       /* this time it was opened in vain, and that was said */
     uint64_t next_try_ns;    /* gone: look for it again */
+    uint64_t next_look_ns;   /* there: look at it unasked */
     uint32_t downs_judged;   /* carrier_downs when no refusal was waiting for its reason */
     /* telling */
     uint64_t since_ns;       /* of the present state */

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define TRY_NS 100000000ull /* between two looks for a device that is gone */
+#define TRY_NS 100000000ull   /* between two looks for a device that is gone */
+#define LOOK_NS 1000000000ull /* between two looks for what the kernel does not tell: XDP programs held by a bpf_link come,
+                                 are replaced and detached without a message */
 
 static bool up(const struct mr_link_port *l)
 {
@@ -166,6 +168,10 @@ static void tend_gone(struct mr_engine *e, uint32_t p)
 static void tend(struct mr_engine *e, uint32_t p)
 {
     struct mr_link_port *l = &e->links->at[p];
+    if (e->links->tells && l->view.link != MR_LINK_GONE && e->links->now_ns >= l->next_look_ns) {
+        l->next_look_ns = e->links->now_ns + LOOK_NS;
+        ask(e, p);
+    }
     judge_refusals(e, p);
     if (l->view.link == MR_LINK_GONE) {
         tend_gone(e, p);
@@ -234,6 +240,7 @@ void mr_links_start(struct mr_engine *e)
     for (uint32_t p = 0; p < e->config->n_ports; p++) {
         struct mr_link_port *l = &e->links->at[p];
         l->since_ns = e->start_ns;
+        l->next_look_ns = e->start_ns + LOOK_NS;
         if (l->watched && !up(l)) {
             mr_links_tell(e, p, MR_LINK_NEW_STATE, &l->view);
         }
