@@ -64,11 +64,14 @@ int mr_xdp_tx_resume(struct mr_txq *txq)
 
 /* ---- control ---- */
 
+/* The new device may have another mode, and other queues. */
 int mr_xdp_reopen(struct mr_port *port, struct mr_error *err)
 {
     int rc = mr_xdp_open_device(port->state, err);
     if (rc < 0) {
         mr_xdp_close(port);
+        return rc;
     }
-    return rc;
+    mr_xdp_describe(port->state);
+    return 0;
 }

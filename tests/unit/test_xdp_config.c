@@ -144,3 +144,24 @@ Test(xdp_config, queues_of_the_device_that_nobody_reads_are_told)
     cr_assert_eq(system("ethtool -L left rx 1"), 0);
     cr_expect(!plan_says(QUEUES("1"), "RX queues"), "the device uses one");
 }
+
+/* ---- a device that comes back ---- */
+
+/* With this MTU a veth takes no program in native mode. */
+Test(xdp_config, the_mode_is_that_of_the_device_that_came_back)
+{
+    make_net(1);
+    begin(PORTS("device: left", "device: right") ONE_WAY);
+    cr_assert_eq(try_ways(&s, 0, 1, 0), 0, "%s", error.text);
+    expect_mode(0, "native (zerocopy: ");
+    cr_assert_eq(mr_link_delete("left", &error), 0);
+    s.ports[0]->driver->close(s.ports[0]);
+    cr_assert_eq(mr_link_veth("left", "right", -1, 2, &error), 0);
+    cr_assert_eq(mr_link_mtu("left", 9000, &error), 0);
+    cr_assert_eq(mr_link_mtu("right", 9000, &error), 0);
+    cr_assert_eq(s.ports[0]->driver->reopen(s.ports[0], &error), 0, "%s", error.text);
+    expect_mode(0, "generic (zerocopy: ");
+    expect_mode(0, ", native: ");
+    expect_mode(0, ", 1 of 2 RX queues");
+    s.ports[0]->driver->destroy(s.ports[0]);
+}
