@@ -185,7 +185,8 @@ uint32_t mr_xdp_reclaim(struct mr_txq *txq, uint32_t *chunks, uint32_t n)
 /* ---- the call ---- */
 
 /* The device is down: what the kernel has not taken would leave when it is up again, seconds old. Its descriptors get a
- * length that the kernel throws out, and the frames die here; their chunks stay until the kernel has gone past them. */
+ * length that every kernel throws out (longer than a chunk; 0 passes before Linux 6.6), and the frames die here; their chunks
+ * stay until the kernel has gone past them. */
 static void purge(struct mr_xdp_txq *q, enum mr_drop reason)
 {
     uint32_t taken = __atomic_load_n(q->tx.consumer, __ATOMIC_ACQUIRE);
@@ -194,7 +195,7 @@ static void purge(struct mr_xdp_txq *q, enum mr_drop reason)
     for (uint32_t i = 1; i <= left; i++) {
         struct mr_xdp_sent *e = &q->sent[(q->tail - i) & (q->capacity - 1)];
         struct mr_frame f = {.chunk = e->chunk, .length = e->length};
-        xsk_ring_prod__tx_desc(&q->tx, q->tx.cached_prod - i)->len = 0;
+        xsk_ring_prod__tx_desc(&q->tx, q->tx.cached_prod - i)->len = q->chunk_bytes + 1;
         if (!e->dead) {
             e->dead = 1;
             q->q.in_flight--;
