@@ -2,8 +2,9 @@
  *
  *     all | arp | ip | ip6 | ether N | tcp | udp | icmp | proto N | port N      separated by commas; any that fits
  *
- * One VLAN tag is looked past. Ports are those of TCP and UDP, either end; of a fragmented IPv4 packet only the first
- * fragment has them, and only where it has them directly behind the IP header (IPv6: no extension headers).
+ * One VLAN tag is looked past. Ports are those of TCP and UDP, either end, behind a whole IP header. No fragment is taken for
+ * its ports: later ones have none, and the first would be missing where the others went. What does not begin with a right IP
+ * header (version, length, cut short) is the kernel's, and so is IPv6 with extension headers, for all words but ether and ip6.
  *
  *     r6 context · r3 end of the frame · r5 EtherType · r7 network header · r8 protocol · r9 transport header
  */
@@ -19,7 +20,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-enum { WORDS_MAX = 16, JUMPS_MAX = 128, TAG = 4 };
+enum { WORDS_MAX = 16, JUMPS_MAX = 160, TAG = 4 };
 
 enum place { TAKE, PASS, NEXT, PLACES }; // NEXT: behind what is being written now
 
@@ -120,7 +121,7 @@ static void op(struct code *c, uint8_t code, uint8_t dst, uint8_t src, int16_t o
 
 static void jump(struct code *c, uint8_t code, uint8_t dst, uint8_t src, int32_t imm, enum place to)
 {
-    if (c->n_jumps == JUMPS_MAX) {
+    if (c->n_jumps == JUMPS_MAX || c->n == c->max) {
         c->overflow = true;
         return;
     }
@@ -210,24 +211,31 @@ static void look_at_ports(struct code *c, const struct wanted *w)
     }
 }
 
+/* r9 behind the header, which is there to its end. */
+static void look_behind(struct code *c)
+{
+    move(c, BPF_REG_9, BPF_REG_7);
+    op(c, BPF_ALU64 | BPF_ADD | BPF_X, BPF_REG_9, BPF_REG_1, 0, 0);
+    need(c, BPF_REG_9, 0, PASS);
+}
+
 static void look_at_ip4(struct code *c, const struct wanted *w)
 {
     unequal(c, BPF_REG_5, htons(ETH_P_IP), NEXT);
     need(c, BPF_REG_7, 20, PASS);
+    load(c, BPF_B, BPF_REG_1, BPF_REG_7, 0);
+    jump(c, BPF_JMP | BPF_JLT | BPF_K, BPF_REG_1, 0, 0x45, PASS); // version 4, and no less than five words of header
+    jump(c, BPF_JMP | BPF_JGT | BPF_K, BPF_REG_1, 0, 0x4f, PASS);
+    op(c, BPF_ALU64 | BPF_AND | BPF_K, BPF_REG_1, 0, 0, 15);
+    op(c, BPF_ALU64 | BPF_LSH | BPF_K, BPF_REG_1, 0, 0, 2);
+    look_behind(c);
     load(c, BPF_B, BPF_REG_8, BPF_REG_7, 9);
     look_at_protocol(c, w);
     load(c, BPF_H, BPF_REG_1, BPF_REG_7, 6);
-    op(c, BPF_ALU64 | BPF_AND | BPF_K, BPF_REG_1, 0, 0, htons(0x1fff)); // a later fragment begins elsewhere
+    op(c, BPF_ALU64 | BPF_AND | BPF_K, BPF_REG_1, 0, 0, htons(0x3fff)); // more fragments, or one that is not the first
     unequal(c, BPF_REG_1, 0, PASS);
-    load(c, BPF_B, BPF_REG_1, BPF_REG_7, 0);
-    op(c, BPF_ALU64 | BPF_AND | BPF_K, BPF_REG_1, 0, 0, 15);
-    op(c, BPF_ALU64 | BPF_LSH | BPF_K, BPF_REG_1, 0, 0, 2);
-    move(c, BPF_REG_9, BPF_REG_7);
-    op(c, BPF_ALU64 | BPF_ADD | BPF_X, BPF_REG_9, BPF_REG_1, 0, 0);
     look_at_ports(c, w);
-    op(c, BPF_JMP | BPF_JA, 0, 0, 0, 0);
-    c->jumps[c->n_jumps].from = c->n - 1;
-    c->jumps[c->n_jumps++].to = PASS;
+    jump(c, BPF_JMP | BPF_JA, 0, 0, 0, PASS);
     land(c, NEXT);
 }
 
@@ -235,10 +243,13 @@ static void look_at_ip6(struct code *c, const struct wanted *w)
 {
     unequal(c, BPF_REG_5, htons(ETH_P_IPV6), PASS);
     need(c, BPF_REG_7, 40, PASS);
+    load(c, BPF_B, BPF_REG_1, BPF_REG_7, 0);
+    op(c, BPF_ALU64 | BPF_RSH | BPF_K, BPF_REG_1, 0, 0, 4);
+    unequal(c, BPF_REG_1, 6, PASS);
     load(c, BPF_B, BPF_REG_8, BPF_REG_7, 6);
     look_at_protocol(c, w);
-    move(c, BPF_REG_9, BPF_REG_7);
-    op(c, BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_9, 0, 0, 40);
+    op(c, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_1, 0, 0, 40);
+    look_behind(c);
     look_at_ports(c, w);
 }
 
