@@ -146,6 +146,13 @@ static int look_at(struct mr_plan *p, uint32_t port, struct mr_error *err)
     return check_node(p, port, err);
 }
 
+/* Devices that only their driver knows by name: where they are is all that can be told before it opens them. */
+static int look_at_foreign(struct mr_plan *p, uint32_t port, struct mr_error *err)
+{
+    p->ports[port].node = mr_pci_node(p->config->ports[port].device);
+    return check_node(p, port, err);
+}
+
 int mr_plan_devices(struct mr_plan *p, struct mr_error *err)
 {
     int rc = 0;
@@ -154,7 +161,11 @@ int mr_plan_devices(struct mr_plan *p, struct mr_error *err)
         p->ports[i].node = -1;
         p->ports[i].rx_copies = driver->caps.rx_copies;
         p->ports[i].tx_copies = driver->caps.tx_copies;
-        rc = driver->caps.needs_device && !driver->caps.own_names && !driver->caps.makes_device ? look_at(p, i, err) : 0;
+        if (driver->caps.own_names) {
+            rc = look_at_foreign(p, i, err);
+        } else if (driver->caps.needs_device && !driver->caps.makes_device) {
+            rc = look_at(p, i, err);
+        }
     }
     return rc;
 }

@@ -119,6 +119,9 @@ static json_t *paths_json(const struct mr_plan *p)
 static json_t *device_json(const struct mr_port_config *c, const struct mr_plan_port *d)
 {
     json_t *offloads = json_null();
+    if (!d->has_device) {
+        return json_pack("{s:s, s:o}", "name", c->device, "node", d->node < 0 ? json_null() : json_integer(d->node));
+    }
     if (d->offloads_known) {
         offloads =
             json_pack("{s:b, s:b, s:b, s:b}", "tx-checksumming", (int)d->tx_csum, "tcp-segmentation-offload",
@@ -141,7 +144,7 @@ static json_t *ports_json(const struct mr_plan *p)
                       (int)d->n_rxq, "tx_queues", (int)d->n_txq, "rx_copies", (int)d->rx_copies, "tx_copies",
                       (int)d->tx_copies, "copies", caps->copies, "syscalls_per_burst", caps->syscalls);
         json_object_set_new(o, "offload", caps->offloads ? json_string(mr_offload_word(c->offload)) : json_null());
-        json_object_set_new(o, "device", d->has_device ? device_json(c, d) : json_null());
+        json_object_set_new(o, "device", caps->needs_device ? device_json(c, d) : json_null());
         json_array_append_new(list, o);
     }
     return list;

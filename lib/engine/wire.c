@@ -179,7 +179,7 @@ static int open_port(struct mr_engine *e, uint8_t number, struct mr_error *err)
     port->driver = driver;
     port->config = config;
     port->number = number;
-    port->node = -1;
+    port->node = e->plan->ports[number].node;
     port->base = e->arena.base;
     port->ticks_per_ns = e->clock->ticks_per_ns;
     port->n_rxq = setup.n_rxq;

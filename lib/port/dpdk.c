@@ -173,6 +173,7 @@ static void close_port(struct mr_port *port)
     }
     if (p->plugged) {
         rte_eth_dev_close(p->id);
+        mr_dpdk_unmap(p);
         mr_dpdk_unplug(p);
     }
     mr_dpdk_mute(false);
@@ -221,6 +222,7 @@ static int open_port(struct mr_port *port, const struct mr_port_setup *setup, st
     rc = rc < 0 ? rc : check_alone(p, setup, err);
     rc = rc < 0 ? rc : mr_dpdk_arena_get(p, setup, err);
     mr_dpdk_hush();
+    rc = rc < 0 ? rc : mr_dpdk_map(p, err);
     rc = rc < 0 ? rc : open_device(p, setup, err);
     mr_dpdk_mute(false);
     if (rc < 0) {

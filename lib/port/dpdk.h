@@ -38,6 +38,7 @@ struct mr_dpdk_arena {
     struct mr_pool *const *homes;
     uint32_t n_homes;
     uint32_t ports;            /* that use it */
+    uint32_t mapped;           /* PCI devices that reach it through VFIO's table */
     uint32_t attached;         /* threads of cores that may use it now */
     struct mr_pool *filling;   /* open: the home that control's allocations come from */
     uint32_t lent;             /* chunks taken by threads that are no core, less those they gave back */
@@ -65,7 +66,9 @@ struct mr_dpdk_port {
     char name[64];              /* EAL's name of the device: "net_null0", "0000:03:00.0" */
     const char *pmd;
     uint16_t id;
-    bool plugged;               /* by us: unplugged at close */
+    bool plugged;               /* by us, or for us by EAL: unplugged at close */
+    bool pci;
+    bool mapped;                /* counted in arena->mapped */
     bool is_open;
     bool is_ring;               /* net_ring: what one port sends another receives, in the same chunk */
     bool keeps;                 /* net_af_xdp: does not give back what it holds */
@@ -139,6 +142,11 @@ const char *mr_dpdk_said(void);
 /* dpdk_pool.c: control. mr_dpdk_arena_get: the mempool over the setup's arena. */
 int mr_dpdk_arena_get(struct mr_dpdk_port *p, const struct mr_port_setup *setup, struct mr_error *err);
 void mr_dpdk_arena_put(struct mr_dpdk_arena *a);
+
+/* dpdk_map.c: control. mr_dpdk_map: from here on the port's device may write and read the arena's chunks.
+ * mr_dpdk_unmap: it is closed, and does no more. */
+int mr_dpdk_map(struct mr_dpdk_port *p, struct mr_error *err);
+void mr_dpdk_unmap(struct mr_dpdk_port *p);
 int mr_dpdk_arena_mark(struct mr_dpdk_arena *a); /* from here on chunks that devices hold are marked; 0 or -ENOMEM */
 
 /* mr_dpdk_marked: up to n chunks that bear this mark, which they lose. */

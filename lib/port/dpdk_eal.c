@@ -337,11 +337,11 @@ static bool find(struct mr_dpdk_port *p)
     return false;
 }
 
-static int no_device(const struct mr_dpdk_port *p, bool pci, int rc, struct mr_error *err)
+static int no_device(const struct mr_dpdk_port *p, int rc, struct mr_error *err)
 {
     const char *cause = mr_dpdk_said();
     const char *fix = "";
-    if (pci) {
+    if (p->pci) {
         fix = "; is it bound to vfio-pci (dpdk-devbind.py -s), and was it named when EAL started in this process?";
     } else if (strncmp(cause, "failed to parse device", 22) == 0) {
         fix = "; no PMD installed here takes this name: those of this DPDK are in its driver directory, as net_af_packet0, "
@@ -354,27 +354,28 @@ static int no_device(const struct mr_dpdk_port *p, bool pci, int rc, struct mr_e
 int mr_dpdk_plug(struct mr_dpdk_port *p, struct mr_error *err)
 {
     const char *device = p->port->config->device;
-    bool pci = is_pci(device);
+    p->pci = is_pci(device);
     size_t length = strcspn(device, ",");
     const char *arguments = device[length] == ',' ? device + length + 1 : "";
     if (length >= sizeof p->name - 5) {
         return mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "port %s: device: \"%.40s…\" is too long for the name of a DPDK device",
                             p->port->config->name, device);
     }
-    snprintf(p->name, sizeof p->name, "%s%.*s", pci && length < 12 ? "0000:" : "", (int)length, device);
+    snprintf(p->name, sizeof p->name, "%s%.*s", p->pci && length < 12 ? "0000:" : "", (int)length, device);
     if (find(p)) {
+        p->plugged = p->pci; // EAL found it because the configuration names it
         return 0;
     }
     mr_dpdk_hush();
-    int rc = rte_eal_hotplug_add(pci ? "pci" : "vdev", p->name, arguments);
+    int rc = rte_eal_hotplug_add(p->pci ? "pci" : "vdev", p->name, arguments);
     p->plugged = rc == 0;
-    return rc == 0 && find(p) ? 0 : no_device(p, pci, rc != 0 ? rc : -ENODEV, err);
+    return rc == 0 && find(p) ? 0 : no_device(p, rc != 0 ? rc : -ENODEV, err);
 }
 
 void mr_dpdk_unplug(struct mr_dpdk_port *p)
 {
     if (p->plugged) {
-        rte_eal_hotplug_remove(is_pci(p->name) ? "pci" : "vdev", p->name);
+        rte_eal_hotplug_remove(p->pci ? "pci" : "vdev", p->name);
         p->plugged = false;
     }
 }

@@ -74,6 +74,21 @@ const char *mr_topology_allowed(const struct mr_topology *t, char *text, size_t 
     return text;
 }
 
+int mr_pci_node(const char *address)
+{
+    unsigned int domain = 0, bus, device, function;
+    int end = 0;
+    if (sscanf(address, "%4x:%2x:%2x.%1x%n", &domain, &bus, &device, &function, &end) != 4) {
+        domain = 0;
+        if (sscanf(address, "%2x:%2x.%1x%n", &bus, &device, &function, &end) != 3) {
+            return -1;
+        }
+    }
+    return address[end] != 0 && address[end] != ','
+               ? -1
+               : (int)mr_file_number(-1, "/sys/bus/pci/devices/%04x:%02x:%02x.%x/numa_node", domain, bus, device, function);
+}
+
 /* By the bus address that the driver tells: /sys/class/net shows the namespace that mounted it, not the caller's. */
 int mr_device_node(const char *device)
 {

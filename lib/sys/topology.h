@@ -32,6 +32,10 @@ const char *mr_topology_allowed(const struct mr_topology *t, char *text, size_t 
 /* mr_device_node: NUMA node of a network interface's PCI device, in any namespace; -1 = not known (virtual). */
 int mr_device_node(const char *device);
 
+/* mr_pci_node: NUMA node of a PCI device by its address, "0000:03:00.0" or "03:00.0", whatever follows it after a comma;
+ * -1 = not known, or no such address. */
+int mr_pci_node(const char *address);
+
 /* mr_core_round_trip_ns: one cache line there and back between two CPUs, the median of `trips`. Starts a thread on each
  * for the time of the probe (1000 trips: 0.3 ms; ended after 50 ms with the trips made so far, where others take the
  * CPUs' time); the caller's affinity stays. -1 when a CPU cannot be used, or both are one. */

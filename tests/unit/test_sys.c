@@ -226,6 +226,8 @@ Test(topology, host)
     cr_assert_leq(h.huge_2m_free, h.huge_2m_total);
     cr_assert_eq(mr_device_node("lo"), -1);
     cr_assert_eq(mr_device_node("no-such-device-at-all"), -1);
+    cr_assert_eq(mr_pci_node("net_null0"), -1);
+    cr_assert_eq(mr_pci_node("ffff:1f:1f.7"), -1);
 }
 
 /* ---- privileges ---- */
