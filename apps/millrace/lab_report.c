@@ -187,6 +187,9 @@ static void print_wire(const json_t *doc, FILE *out, bool colour)
     if (count_of(wire, "counted_twice") != 0) {
         row(out, "counted twice", "refused sends, by device and pipeline", json_object_get(wire, "counted_twice"));
     }
+    if (count_of(wire, "passed_to_kernel") != 0) {
+        row(out, "passed to kernel", "not for us, by a port's take", json_object_get(wire, "passed_to_kernel"));
+    }
     if (count_of(wire, "made") != 0) {
         row(out, "made", "copies by the pipeline", json_object_get(wire, "made"));
     }

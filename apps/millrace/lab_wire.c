@@ -156,17 +156,29 @@ static void name_pipeline_drops(struct balance *b, const json_t *run)
     }
 }
 
-/* Refused sends: in the device's tx_dropped, with those that it took and lost, and in the pipeline's drops, with those
- * that were not even tried. */
-static int64_t counted_twice(const json_t *run)
+/* Σ of an event over all ports. */
+static int64_t events_of(const json_t *run, const char *event)
 {
     int64_t sum = 0;
     size_t i;
     const json_t *port;
     json_array_foreach(json_object_get(run, "ports"), i, port) {
-        sum += count_of(json_object_get(port, "events"), "refused_sends");
+        sum += count_of(json_object_get(port, "events"), event);
     }
     return sum;
+}
+
+/* Refused sends: in the device's tx_dropped, with those that it took and lost, and in the pipeline's drops, with those
+ * that were not even tried. */
+static int64_t counted_twice(const json_t *run)
+{
+    return events_of(run, "refused_sends");
+}
+
+/* Frames that came, and that a port left to the kernel: not for us, by its `take`. */
+static int64_t left_to_kernel(const json_t *run)
+{
+    return events_of(run, "passed_to_kernel");
 }
 
 /* The generator's own drops behind dst: in its second path. Those of the first never left it. */
@@ -240,13 +252,13 @@ json_t *lab_wire_json(const struct lab_wire *before, const struct lab_wire *afte
     name_devices(&b, &d);
     name_pipeline_drops(&b, run);
     name_sink_drops(&b, generator);
-    int64_t twice = counted_twice(run);
+    int64_t twice = counted_twice(run), passed = left_to_kernel(run);
     json_t *wire =
-        json_pack("{s:I, s:I, s:s, s:o, s:o, s:I, s:I, s:I, s:o}", "sent", (json_int_t)sent, "received",
+        json_pack("{s:I, s:I, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:o}", "sent", (json_int_t)sent, "received",
                   (json_int_t)received, "received_by", verify ? "the verifying sink" : "dst, by its rx_packets",
                   "outside", b.outside, "engine_drops", b.drops, "made", (json_int_t)made,
-                  "counted_twice", (json_int_t)twice, "unnamed",
-                  (json_int_t)(sent + made + twice - received - b.named), "within", b.within);
+                  "counted_twice", (json_int_t)twice, "passed_to_kernel", (json_int_t)passed, "unnamed",
+                  (json_int_t)(sent + made + twice - received - passed - b.named), "within", b.within);
     put_rates(wire, generator, sent, received);
     json_object_set_new(wire, "devices",
                         json_pack("{s:o, s:o, s:o, s:o}", "src", device_json(&d.src), "left", device_json(&d.left),

@@ -7,7 +7,8 @@
 
 /* Both reports as they come from the engines, cut down to what the balance reads. */
 static const char run_text[] = "{'ports': [{'name': 'left', 'outside': {'tp_drops': 40, 'ring_empty': 7}, "
-                               "'outside_within': {'ring_empty': 'tp_drops'}},"
+                               "'outside_within': {'ring_empty': 'tp_drops'},"
+                               "            'events': {'passed_to_kernel': 4}},"
                                "           {'name': 'right', 'outside': {}, 'outside_within': {}, 'events': {'refused_sends': 20}}],"
                                " 'totals': {'made_frames': 5, 'drops': {'mtu': 3, 'tx_refused': 12, 'no_carrier': 8, 'l2.full': 2}}}";
 static const char generator_text[] =
@@ -17,10 +18,10 @@ static const char generator_text[] =
 
 static const char no_sink_text[] = "{'seconds': 2.0, 'ports': [{'name': 'src', 'outside': {}}], 'stages': []}";
 
-/* sent 1000 + made 5 = at dst 930 + tp_drops 40 + tx_dropped 30 + mtu 3 + l2.full 2; of 930, 900 + 11 + 1 and 18 lost
+/* sent 1004 + made 5 = at dst 930 + tp_drops 40 + tx_dropped 30 + mtu 3 + l2.full 2 + passed 4; of 930, 900 + 11 + 1 and 18 lost
  */
 static const struct lab_wire before = {.src = {.tx_packets = 100}, .dst = {.rx_packets = 10}, .softnet_drops = 4};
-static const struct lab_wire after = {.src = {.tx_packets = 1100, .tx_dropped = 77},
+static const struct lab_wire after = {.src = {.tx_packets = 1104, .tx_dropped = 77},
                                       .left = {.rx_packets = 1000, .rx_dropped = 77},
                                       .right = {.tx_packets = 930, .tx_dropped = 30},
                                       .dst = {.rx_packets = 940, .rx_dropped = 6},
@@ -62,7 +63,8 @@ static void test_counted_by_device(const json_t *run)
 {
     json_t *generator = load(no_sink_text);
     json_t *wire = lab_wire_json(&before, &after, run, generator, false);
-    expect(wire, "sent", 1000);
+    expect(wire, "sent", 1004);
+    expect(wire, "passed_to_kernel", 4);
     expect(wire, "received", 930);
     expect(wire, "made", 5);
     expect(wire, "outside/left_tp_drops", 40);

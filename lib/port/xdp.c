@@ -236,6 +236,7 @@ static void destroy(struct mr_port *port)
             port->txq[i] = NULL;
         }
     }
+    free(((struct mr_xdp_port *)port->state)->counts);
     free(port->state);
     port->state = NULL;
 }
@@ -253,7 +254,7 @@ static struct mr_xdp_port *create(struct mr_port *port, const struct mr_port_set
     p->chunk_bytes = setup->chunk_bytes;
     p->tx_ring_frames = setup->tx_ring_frames;
     p->n_sockets = setup->n_rxq > setup->n_txq ? setup->n_rxq : setup->n_txq;
-    p->promiscuous = p->link_fd = p->program_fd = p->map_fd = -1;
+    p->promiscuous = p->link_fd = p->program_fd = p->map_fd = p->count_fd = -1;
     for (uint32_t i = 0; i < MR_QUEUES_MAX; i++) {
         p->socket[i].fd = -1;
     }
@@ -305,7 +306,7 @@ const struct mr_driver mr_driver_xdp = {
     .summary = "an interface by AF_XDP, in the engine's own chunks",
     .caps = {.copies = "0 (zerocopy); else 1 in, 1 out", .rx_copies = 1, .tx_copies = 1,
              .syscalls = "1 per 32 frames sent, 0 to receive", .needs_device = true, .device_queues = true,
-             .max_queues = MR_QUEUES_MAX, .queue_files = 5}, // a socket; once a port: promiscuous, link, program, map
+             .max_queues = MR_QUEUES_MAX, .queue_files = 6}, // a socket; once a port: promiscuous, link, program, two maps
     .probe = mr_xdp_probe,
     .io_create = io_create,
     .io_destroy = io_destroy,

@@ -128,8 +128,10 @@ struct mr_xdp_port {
     uint32_t n_sockets;
     struct mr_xdp_socket socket[MR_QUEUES_MAX];
     int promiscuous;   /* a packet socket that keeps the device so; -1 = none */
-    int link_fd, program_fd, map_fd; /* -1 = none */
+    int link_fd, program_fd, map_fd, count_fd; /* -1 = none */
     uint32_t program_id;
+    uint64_t *counts; /* room for what count_fd has, by processor */
+    uint64_t passed;  /* to the kernel, by programs before this one */
     enum mr_xdp_mode mode; /* obtained, never auto */
     char why_not[100];     /* auto: what the better modes said */
 };
@@ -159,14 +161,15 @@ int mr_xdp_program_load(struct mr_xdp_port *p, struct mr_error *err);
 int mr_xdp_program_attach(struct mr_xdp_port *p, bool generic); /* 0 or -errno */
 int mr_xdp_program_fail(const struct mr_xdp_port *p, bool generic, int rc, struct mr_error *err);
 void mr_xdp_program_close(struct mr_xdp_port *p);
+uint64_t mr_xdp_passed(const struct mr_xdp_port *p); /* frames that went on to the kernel, ever */
 int mr_xdp_valve_open(struct mr_xdp_rxq *q); /* 0 or -errno */
 void mr_xdp_valve_close(struct mr_xdp_rxq *q);
 void mr_xdp_rx_settle(struct mr_port *const *ports, uint32_t n);
 
-/* xdp_take.c: instructions for the words of `take`, ending where a frame is taken; frames not taken have left to the
- * kernel by then. Returns their number, or 0 with why in text. map_fd: of the sockets. */
+/* xdp_take.c: the program for the words of `take`. Returns its number of instructions, or 0 with why in text. map_fd: of the
+ * sockets; count_fd: a map of one uint64_t per processor, of frames that went on to the kernel. */
 struct bpf_insn;
-uint32_t mr_xdp_take(const char *words, int map_fd, struct bpf_insn *code, uint32_t max, char *why, size_t bytes);
+uint32_t mr_xdp_take(const char *words, int map_fd, int count_fd, struct bpf_insn *code, uint32_t max, char *why, size_t bytes);
 
 /* xdp_rx.c */
 int mr_xdp_rx_init(struct mr_xdp_rxq *q, int node);

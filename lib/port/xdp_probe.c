@@ -42,18 +42,21 @@ static int try_memory(int fd)
 
 static int try_program(void)
 {
-    struct bpf_insn code[16];
+    struct bpf_insn code[32];
     char why[100];
     int map = bpf_map_create(BPF_MAP_TYPE_XSKMAP, MR_XDP_NAME, sizeof(uint32_t), sizeof(int), 1, NULL);
-    if (map < 0) {
-        return -errno;
+    int count = map < 0 ? -1 : bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, MR_XDP_NAME, sizeof(uint32_t), sizeof(uint64_t), 1, NULL);
+    int program = -1;
+    if (count >= 0) {
+        uint32_t n = mr_xdp_take("", map, count, code, sizeof code / sizeof *code, why, sizeof why);
+        program = bpf_prog_load(BPF_PROG_TYPE_XDP, MR_XDP_NAME, "BSD-2-Clause", code, n, NULL);
     }
-    uint32_t n = mr_xdp_take("", map, code, sizeof code / sizeof *code, why, sizeof why);
-    int program = bpf_prog_load(BPF_PROG_TYPE_XDP, MR_XDP_NAME, "BSD-2-Clause", code, n, NULL);
     int rc = program < 0 ? -errno : 0;
-    close(map);
-    if (program >= 0) {
-        close(program);
+    const int made[] = {program, count, map};
+    for (uint32_t i = 0; i < sizeof made / sizeof *made; i++) {
+        if (made[i] >= 0) {
+            close(made[i]);
+        }
     }
     return rc;
 }

@@ -10,6 +10,7 @@
 #include <linux/if_link.h>
 #include <linux/membarrier.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -33,17 +34,42 @@ static int refused(const struct mr_xdp_port *p, int rc, const char *what, struct
                         why, mr_error_remedy(rc));
 }
 
+/* 0 or -errno. The room for counts stays: a port that is opened again has as many processors. */
+static int make_maps(struct mr_xdp_port *p)
+{
+    int cpus = libbpf_num_possible_cpus();
+    p->counts = cpus < 0 || p->counts != NULL ? p->counts : calloc((size_t)cpus, sizeof *p->counts);
+    if (p->counts == NULL) {
+        return -ENOMEM;
+    }
+    p->map_fd = bpf_map_create(BPF_MAP_TYPE_XSKMAP, MR_XDP_NAME, sizeof(uint32_t), sizeof(int), MR_QUEUES_MAX, NULL);
+    int rc = p->map_fd < 0 ? -errno : 0;
+    p->count_fd = rc < 0 ? -1 : bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, MR_XDP_NAME, sizeof(uint32_t), sizeof(uint64_t), 1, NULL);
+    return rc == 0 && p->count_fd < 0 ? -errno : rc;
+}
+
+/* Read by control, as all of the port. */
+uint64_t mr_xdp_passed(const struct mr_xdp_port *p)
+{
+    uint32_t key = 0;
+    uint64_t sum = p->passed;
+    if (p->count_fd >= 0 && bpf_map_lookup_elem(p->count_fd, &key, p->counts) == 0) {
+        for (int i = 0; i < libbpf_num_possible_cpus(); i++) {
+            sum += p->counts[i];
+        }
+    }
+    return sum;
+}
+
 int mr_xdp_program_load(struct mr_xdp_port *p, struct mr_error *err)
 {
     struct bpf_insn code[CODE_MAX];
     char why[160];
-    p->map_fd = bpf_map_create(BPF_MAP_TYPE_XSKMAP, MR_XDP_NAME, sizeof(uint32_t), sizeof(int), MR_QUEUES_MAX, NULL);
-    if (p->map_fd < 0) {
-        int rc = -errno;
-        p->map_fd = -1;
-        return refused(p, rc, "the map of sockets", err);
+    int made = make_maps(p);
+    if (made < 0) {
+        return refused(p, made, "a map", err);
     }
-    uint32_t n = mr_xdp_take(p->port->config->take, p->map_fd, code, CODE_MAX, why, sizeof why);
+    uint32_t n = mr_xdp_take(p->port->config->take, p->map_fd, p->count_fd, code, CODE_MAX, why, sizeof why);
     if (n == 0) {
         return mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "port %s: take: %s", p->port->config->name, why);
     }
@@ -110,8 +136,10 @@ int mr_xdp_program_fail(const struct mr_xdp_port *p, bool generic, int rc, struc
 void mr_xdp_program_close(struct mr_xdp_port *p)
 {
     close_fd(&p->link_fd);
+    p->passed = mr_xdp_passed(p);
     close_fd(&p->program_fd);
     close_fd(&p->map_fd);
+    close_fd(&p->count_fd);
 }
 
 /* ---- one queue ---- */

@@ -54,6 +54,7 @@ void mr_xdp_stats(struct mr_port *port, struct mr_outsides *out)
         mr_outside_add(out, "rx_invalid_descs", s.kernel.rx_invalid_descs, NULL, false);
         mr_outside_add(out, "left_in_ring", s.left, NULL, true);
         mr_outside_add(out, "chunks_taken_back", s.taken_back, NULL, false);
+        mr_outside_add(out, "passed_to_kernel", mr_xdp_passed(p), NULL, false);
     }
     if (port->n_txq != 0) {
         mr_outside_add(out, "tx_invalid_descs", s.kernel.tx_invalid_descs, NULL, false);

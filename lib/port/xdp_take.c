@@ -263,24 +263,46 @@ static void choose(struct code *c, const struct wanted *w)
         look_at_ip4(c, w);
         look_at_ip6(c, w);
     }
-    land(c, PASS);
-    op(c, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, XDP_PASS);
-    op(c, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+    jump(c, BPF_JMP | BPF_JA, 0, 0, 0, PASS);
     land(c, TAKE);
+}
+
+static void load_map(struct code *c, int fd)
+{
+    op(c, BPF_LD | BPF_DW | BPF_IMM, BPF_REG_1, BPF_PSEUDO_MAP_FD, 0, fd);
+    op(c, 0, 0, 0, 0, 0); // its upper half
 }
 
 /* To the socket of the frame's queue; where there is none, on to the kernel. */
 static void redirect(struct code *c, int map_fd)
 {
     load(c, BPF_W, BPF_REG_2, BPF_REG_6, offsetof(struct xdp_md, rx_queue_index));
-    op(c, BPF_LD | BPF_DW | BPF_IMM, BPF_REG_1, BPF_PSEUDO_MAP_FD, 0, map_fd);
-    op(c, 0, 0, 0, 0, 0); // its upper half
+    load_map(c, map_fd);
     op(c, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_3, 0, 0, XDP_PASS);
     op(c, BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_redirect_map);
+    equal(c, BPF_REG_0, XDP_PASS, PASS);
     op(c, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
 }
 
-uint32_t mr_xdp_take(const char *text, int map_fd, struct bpf_insn *code, uint32_t max, char *why, size_t bytes)
+/* On to the kernel, counted in this processor's first place of the map. */
+static void pass(struct code *c, int count_fd)
+{
+    land(c, PASS);
+    op(c, BPF_ST | BPF_MEM | BPF_W, BPF_REG_10, 0, -4, 0);
+    move(c, BPF_REG_2, BPF_REG_10);
+    op(c, BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_2, 0, 0, -4);
+    load_map(c, count_fd);
+    op(c, BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_map_lookup_elem);
+    jump(c, BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 0, NEXT);
+    load(c, BPF_DW, BPF_REG_1, BPF_REG_0, 0);
+    op(c, BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_1, 0, 0, 1);
+    op(c, BPF_STX | BPF_MEM | BPF_DW, BPF_REG_0, BPF_REG_1, 0, 0);
+    land(c, NEXT);
+    op(c, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, XDP_PASS);
+    op(c, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+}
+
+uint32_t mr_xdp_take(const char *text, int map_fd, int count_fd, struct bpf_insn *code, uint32_t max, char *why, size_t bytes)
 {
     struct code c = {.at = code, .max = max};
     struct wanted w;
@@ -292,6 +314,7 @@ uint32_t mr_xdp_take(const char *text, int map_fd, struct bpf_insn *code, uint32
         choose(&c, &w);
     }
     redirect(&c, map_fd);
+    pass(&c, count_fd);
     if (c.overflow) {
         snprintf(why, bytes, "too many words for one program; leave some out");
         return 0;

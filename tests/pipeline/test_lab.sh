@@ -249,12 +249,21 @@ case_refused() {
     grep -q 'user.max_user_namespaces is 0' "$dir/err" || fail "$case: does not name the sysctl: $(cat "$dir/err")"
 }
 
+# One traffic flow of four is for us: the others are the kernel's, and are counted.
+case_take() {
+    "$millrace" drivers | grep -q 'AF_XDP, receives and sends' || return
+    lab 0 --driver xdp --frames 8000 --rate 100kpps --flows 4 --set 'ports[0].take=port 49152' || return
+    more wire.passed_to_kernel 0
+    more wire.received 0
+    same wire.passed_to_kernel "$("$jsonget" "$dir/doc" ports.left.events.passed_to_kernel)"
+}
+
 "$millrace" lab --frames 100 --window 4 --quiet 2>"$dir/err"
 if [ $? -eq 3 ]; then
     echo "SKIP: $(cat "$dir/err")"
     exit 77
 fi
-for case in ${only:-window works pipeline vlan flat_out rate one_cpu down stranger signal kill died keep wrong user refused}; do
+for case in ${only:-window works pipeline vlan flat_out rate one_cpu down stranger signal kill died keep wrong user refused take}; do
     "case_$case"
     echo "$case: done"
 done

@@ -123,6 +123,20 @@ static inline uint32_t receive(struct scene *s, uint32_t i, struct mr_frame *f)
     return 0;
 }
 
+/* An outside counter or event of a port; it has one of that name. */
+static inline uint64_t outside(const struct scene *s, uint32_t i, const char *name)
+{
+    struct mr_outsides o = {0};
+    s->ports[i]->driver->stats(s->ports[i], &o);
+    for (uint32_t k = 0; k < o.n; k++) {
+        if (strcmp(o.at[k].name, name) == 0) {
+            return o.at[k].count;
+        }
+    }
+    cr_assert(false, "no counter %s", name);
+    return 0;
+}
+
 static inline void ring_bells(struct scene *s)
 {
     for (uint32_t i = 0; i < 2; i++) {

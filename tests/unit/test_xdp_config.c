@@ -4,6 +4,7 @@
 
 #include "lib/engine/plan.h"
 #include "tests/unit/scene.h"
+#include "tests/unit/uring_frames.h"
 
 struct bad {
     const char *text, *says;
@@ -163,5 +164,35 @@ Test(xdp_config, the_mode_is_that_of_the_device_that_came_back)
     expect_mode(0, "generic (zerocopy: ");
     expect_mode(0, ", native: ");
     expect_mode(0, ", 1 of 2 RX queues");
+    s.ports[0]->driver->destroy(s.ports[0]);
+}
+
+/* As many datagrams to left, which are not for it: they are counted before sending returns, or a little later. */
+static void send_and_see(uint32_t n, uint64_t passed)
+{
+    struct made m = datagram(100);
+    int near = packet_socket("right", false);
+    struct iovec iov[2] = {{&m.vnet, sizeof m.vnet}, {m.bytes, m.n}};
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+    for (uint32_t i = 0; i < n; i++) {
+        cr_assert_gt(sendmsg(near, &msg, 0), 0);
+    }
+    for (int tries = 0; tries < 10000 && outside(&s, 0, "passed_to_kernel") < passed; tries++) {
+        usleep(1000);
+    }
+    cr_expect_eq(outside(&s, 0, "passed_to_kernel"), passed);
+    close(near);
+}
+
+Test(xdp_config, what_was_left_to_the_kernel_stays_counted)
+{
+    make_net(1);
+    begin(PORTS("device: left, take: arp", "device: right") ONE_WAY);
+    cr_assert_eq(try_ways(&s, 0, 1, 0), 0, "%s", error.text);
+    send_and_see(3, 3);
+    s.ports[0]->driver->close(s.ports[0]);
+    cr_expect_eq(outside(&s, 0, "passed_to_kernel"), 3, "closed");
+    cr_assert_eq(s.ports[0]->driver->reopen(s.ports[0], &error), 0, "%s", error.text);
+    send_and_see(2, 5);
     s.ports[0]->driver->destroy(s.ports[0]);
 }

@@ -12,7 +12,7 @@
 enum { CODE_MAX = 512 };
 
 struct program {
-    int map, socket, fd;
+    int map, count, socket, fd;
 };
 
 /* There must be a socket to redirect to, or the program passes what it takes. */
@@ -26,9 +26,10 @@ static struct program load(const char *words)
     if (p.map < 0 && errno == EPERM) {
         cr_skip("a BPF program needs root");
     }
+    p.count = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "test", sizeof(uint32_t), sizeof(uint64_t), 1, NULL);
     p.socket = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
     cr_assert_eq(bpf_map_update_elem(p.map, &key, &p.socket, BPF_ANY), 0);
-    uint32_t n = mr_xdp_take(words, p.map, code, CODE_MAX, why, sizeof why);
+    uint32_t n = mr_xdp_take(words, p.map, p.count, code, CODE_MAX, why, sizeof why);
     cr_assert_gt(n, 0, "%s", why);
     p.fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "test", "BSD-2-Clause", code, n, &options);
     cr_assert_geq(p.fd, 0, "%s: %s", words, log);
@@ -39,6 +40,7 @@ static void unload(struct program *p)
 {
     close(p->fd);
     close(p->socket);
+    close(p->count);
     close(p->map);
 }
 
@@ -94,12 +96,28 @@ static struct made twice_tagged(void)
     return tagged(tagged(datagram(100), 0x8100, 5), 0x88a8, 6);
 }
 
+static uint64_t passed(const struct program *p)
+{
+    uint64_t counts[1024], sum = 0;
+    uint32_t key = 0;
+    cr_assert_leq(libbpf_num_possible_cpus(), 1024);
+    cr_assert_eq(bpf_map_lookup_elem(p->count, &key, counts), 0);
+    for (int i = 0; i < libbpf_num_possible_cpus(); i++) {
+        sum += counts[i];
+    }
+    return sum;
+}
+
+/* What is not taken is counted, each frame once. */
 static void judge(const char *words, const struct made *frames, const bool *taken, size_t n)
 {
     struct program p = load(words);
+    uint64_t left = 0;
     for (size_t i = 0; i < n; i++) {
         cr_expect_eq(takes(&p, &frames[i]), taken[i], "%s: frame %zu of %u bytes", words, i, frames[i].n);
+        left += !taken[i];
     }
+    cr_expect_eq(passed(&p), left, "%s", words);
     unload(&p);
 }
 
@@ -146,6 +164,19 @@ Test(xdp_take, what_is_a_frame_of_this_type)
     judge("", frames, (bool[]){true, true, true, true, true, true}, 6);
 }
 
+/* A queue without a socket: all of it goes on to the kernel. */
+Test(xdp_take, what_has_no_socket_is_passed_and_counted)
+{
+    struct program p = load("all");
+    struct made m = datagram(100);
+    uint32_t key = 0;
+    cr_assert_eq(bpf_map_delete_elem(p.map, &key), 0);
+    cr_expect(!takes(&p, &m));
+    cr_expect(!takes(&p, &m));
+    cr_expect_eq(passed(&p), 2);
+    unload(&p);
+}
+
 /* As long as the words may be: 16 ports, and protocols with what is left. The kernel takes the program, and the last counts. */
 Test(xdp_take, the_longest_program)
 {
@@ -165,10 +196,10 @@ Test(xdp_take, a_program_that_does_not_fit)
 {
     struct bpf_insn code[CODE_MAX], untouched = {.imm = 0x5a5a5a5a};
     char why[160];
-    uint32_t whole = mr_xdp_take("arp, udp, port 53", 3, code, CODE_MAX, why, sizeof why);
+    uint32_t whole = mr_xdp_take("arp, udp, port 53", 3, 4, code, CODE_MAX, why, sizeof why);
     for (uint32_t max = 1; max < whole; max++) {
         code[max] = untouched;
-        cr_expect_eq(mr_xdp_take("arp, udp, port 53", 3, code, max, why, sizeof why), 0);
+        cr_expect_eq(mr_xdp_take("arp, udp, port 53", 3, 4, code, max, why, sizeof why), 0);
         cr_expect_eq(memcmp(&code[max], &untouched, sizeof untouched), 0, "%u", max);
         cr_expect(strstr(why, "too many words") != NULL, "%s", why);
     }
