@@ -111,6 +111,48 @@ static void explain_offloads(struct mr_plan *p, uint32_t i)
     }
 }
 
+static const char *carriers(char *text, size_t bytes)
+{
+    const struct mr_driver_entry *e;
+    size_t used = 0;
+    text[0] = 0;
+    for (uint32_t i = 0; (e = mr_driver_at(i)) != NULL && used < bytes; i++) {
+        if (e->driver != NULL && e->driver->caps.offloads) {
+            used += (size_t)snprintf(text + used, bytes - used, "%s%s", used == 0 ? "" : ", ", e->name);
+        }
+    }
+    return text;
+}
+
+/* Memory and files take any frame; a device's socket takes a super-frame where it was told to. */
+static void explain_super_frames(struct mr_plan *p, uint32_t path, uint32_t in, uint32_t out)
+{
+    const struct mr_port_config *from = &p->config->ports[in], *to = &p->config->ports[out];
+    const struct mr_caps *caps = &mr_driver_find(to->driver)->caps;
+    char names[80];
+    if (from->offload != MR_OFFLOAD_SUPER || !caps->needs_device || to->offload != MR_OFFLOAD_NONE) {
+        return;
+    }
+    if (caps->offloads) {
+        mr_plan_note(p, "warning: paths[%u]: super-frames from port %s die at port %s (no_offload), which has offload: none; set offload: "
+                     "super there", path, from->name, to->name);
+    } else {
+        mr_plan_note(p, "warning: paths[%u]: super-frames from port %s die at port %s (no_offload), as driver %s carries none; send by one "
+                     "of %s, or set offload: checksum on port %s", path, from->name, to->name, to->driver,
+                     carriers(names, sizeof names), from->name);
+    }
+}
+
+static void explain_paths(struct mr_plan *p)
+{
+    for (uint32_t i = 0; i < p->config->n_paths; i++) {
+        const struct mr_path_config *path = &p->config->paths[i];
+        for (uint32_t pair = 0; pair < path->n_from * path->n_to; pair++) {
+            explain_super_frames(p, i, path->from[pair / path->n_to], path->to[pair % path->n_to]);
+        }
+    }
+}
+
 static void explain_device(struct mr_plan *p, uint32_t i)
 {
     const struct mr_port_config *c = &p->config->ports[i];
@@ -154,4 +196,5 @@ void mr_plan_explain(struct mr_plan *p)
     for (uint32_t i = 0; i < p->config->n_ports; i++) {
         explain_device(p, i);
     }
+    explain_paths(p);
 }

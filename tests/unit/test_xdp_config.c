@@ -146,6 +146,24 @@ Test(xdp_config, queues_of_the_device_that_nobody_reads_are_told)
     cr_expect(!plan_says(QUEUES("1"), "RX queues"), "the device uses one");
 }
 
+#define SUPER(in_, out_)                                                                                               \
+    "ports:\n  - { name: in, device: left, " in_ " }\n  - { name: out, " out_ " }\npaths:\n" ONE_WAY
+
+/* Whatever the drivers: by what they carry. */
+Test(xdp_config, super_frames_that_would_die_are_told_before_the_start)
+{
+    make_net(1);
+    cr_expect(plan_says(SUPER("driver: uring, offload: super", "driver: xdp, device: right"),
+                        "warning: paths[0]: super-frames from port in die at port out (no_offload), as driver xdp carries none; send "
+                        "by one of mmap, mmsg, socket, tap, uring, or set offload: checksum on port in"));
+    cr_expect(plan_says(SUPER("driver: mmsg, offload: super", "driver: uring, device: right"),
+                        "super-frames from port in die at port out (no_offload), which has offload: none; set offload: super there"));
+    cr_expect(!plan_says(SUPER("driver: uring, offload: super", "driver: mmsg, device: right, offload: super"), "super-frames from"));
+    cr_expect(!plan_says(SUPER("driver: uring, offload: super", "driver: mmsg, device: right, offload: checksum"), "super-frames from"));
+    cr_expect(!plan_says(SUPER("driver: uring, offload: super", "driver: memory"), "super-frames from"), "memory takes all");
+    cr_expect(!plan_says(SUPER("driver: uring, offload: checksum", "driver: xdp, device: right"), "super-frames from"));
+}
+
 /* ---- a device that comes back ---- */
 
 /* With this MTU a veth takes no program in native mode. */
