@@ -234,6 +234,43 @@ Test(packet, what_is_no_use_dies_under_its_name)
     }
 }
 
+/* A flood of frames that die: a burst looks at as many as it was asked for, and the core's other queues have their turn. */
+static void floods(const char *driver, int from)
+{
+    enum { FLOOD = 60, BURST = 8 };
+    struct mr_frame frames[BURST];
+    struct made partial = datagram(100);
+    unsigned char whole[MR_VNET_BYTES + sizeof partial.bytes];
+    uint64_t most = 0;
+    open_port(driver, MR_OFFLOAD_NONE);
+    memcpy(whole, &partial.vnet, MR_VNET_BYTES);
+    memcpy(whole + MR_VNET_BYTES, partial.bytes, partial.n);
+    for (uint32_t i = 0; i < FLOOD; i++) {
+        cr_assert_eq(send(from, whole, MR_VNET_BYTES + partial.n, 0), (ssize_t)(MR_VNET_BYTES + partial.n));
+    }
+    for (int tries = 0; tries < TRIES && outside("tp_packets") < FLOOD; tries++) {
+        nap();
+    }
+    for (int tries = 0; tries < TRIES && port.rxq[0]->frames < FLOOD; tries++) {
+        uint64_t before = port.rxq[0]->frames;
+        cr_expect_eq(port.driver->rx_burst(port.rxq[0], frames, BURST), 0, "%s", driver);
+        most = port.rxq[0]->frames - before > most ? port.rxq[0]->frames - before : most;
+        nap(); // until mmap's block is over
+    }
+    cr_expect_eq(rx_drops[MR_DROP_partial_checksum], FLOOD, "%s: %lu", driver, rx_drops[MR_DROP_partial_checksum]);
+    cr_expect_eq(most, BURST, "%s: %lu frames in one burst", driver, most);
+    close_port();
+}
+
+Test(packet, a_flood_of_frames_that_die_ends_with_the_burst)
+{
+    make_net(1);
+    int from = packet_socket("right", false);
+    for (int d = 0; d < DRIVERS; d++) {
+        floods(drivers[d], from);
+    }
+}
+
 /* A ring of two blocks that nobody empties: the rest is the kernel's loss, by its own count, and the freeze is told. */
 Test(packet, a_full_ring_loses_by_count)
 {
