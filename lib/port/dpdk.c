@@ -3,6 +3,7 @@
 #include "lib/sys/node.h"
 
 #include <rte_eal.h>
+#include <rte_errno.h>
 #include <rte_version.h>
 
 #include <errno.h>
@@ -108,9 +109,13 @@ static int adapt(struct mr_dpdk_port *p, const struct mr_port_setup *setup, stru
 static int open_device(struct mr_dpdk_port *p, const struct mr_port_setup *setup, struct mr_error *err)
 {
     struct rte_eth_dev_info info;
-    rte_eth_dev_info_get(p->id, &info);
+    int rc = rte_eth_dev_info_get(p->id, &info);
+    if (rc < 0) {
+        return mr_error_set(err, MR_FAULT_MACHINE, rc, "port %s: %s does not tell what it is: %s", p->port->config->name, p->name,
+                            rte_strerror(-rc));
+    }
     p->pmd = info.driver_name;
-    int rc = adapt(p, setup, err);
+    rc = adapt(p, setup, err);
     rc = rc < 0 ? rc : make_queues(p, setup, err);
     p->arena->marking = p->keeps ? (unsigned char)(1 + p->port->number) : 0;
     rc = rc < 0 ? rc : mr_dpdk_start(p, &info, setup, err);

@@ -119,8 +119,7 @@ static int check_up(const struct mr_dpdk_port *p, struct mr_error *err)
     if (p->port->config->require != MR_REQUIRE_UP) {
         return 0;
     }
-    rte_eth_link_get_nowait(p->id, &link);
-    return link.link_status == RTE_ETH_LINK_UP
+    return rte_eth_link_get_nowait(p->id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP
                ? 0
                : mr_error_set(err, MR_FAULT_MACHINE, ENETDOWN, "port %s: require: up, but %s has no link; bring it up, or require: "
                               "device", p->port->config->name, p->name);
