@@ -99,6 +99,9 @@ static int adapt(struct mr_dpdk_port *p, const struct mr_port_setup *setup, stru
 {
     p->is_ring = strcmp(p->pmd, "net_ring") == 0;
     p->keeps = strcmp(p->pmd, "net_af_xdp") == 0;
+    if (p->plugged && strcmp(p->pmd, "net_af_packet") == 0) {
+        mr_dpdk_packet_find(p);
+    }
     if (p->keeps && setup->arena->n > 1) {
         return mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "port %s: net_af_xdp takes memory of one NUMA node, and engine.cores "
                             "stand on %u; name CPUs of one node, or use driver xdp", p->port->config->name, setup->arena->n);

@@ -75,6 +75,10 @@ struct mr_dpdk_port {
     bool rss;
     uint32_t mtu;
     uint32_t pairs;             /* queues set up on both sides */
+    int sockets[MR_QUEUES_MAX]; /* of net_af_packet, the PMD's */
+    uint32_t n_sockets;
+    uint32_t slot_bytes;        /* of their rings */
+    uint64_t tp_drops;          /* that they counted so far */
     struct mr_outsides last;    /* as of close */
 };
 
@@ -165,6 +169,15 @@ uint32_t mr_dpdk_rx_burst(struct mr_rxq *rxq, struct mr_frame *frames, uint32_t 
 bool mr_dpdk_rx_quiesce(struct mr_rxq *rxq);
 uint32_t mr_dpdk_tx_burst(struct mr_txq *txq, const struct mr_frame *frames, uint32_t n);
 uint32_t mr_dpdk_reclaim(struct mr_txq *txq, uint32_t *chunks, uint32_t n);
+
+/* dpdk_packet.c: control; net_af_packet alone. mr_dpdk_packet_note, _find: before and after the device is plugged in.
+ * longest: frame that its rings take. drops: frames that found a receiving ring full. left: before the device stops: frames
+ * counted as sent that the kernel never took out of the rings. */
+void mr_dpdk_packet_note(void);
+void mr_dpdk_packet_find(struct mr_dpdk_port *p);
+uint32_t mr_dpdk_packet_longest(const struct mr_dpdk_port *p);
+uint64_t mr_dpdk_packet_drops(struct mr_dpdk_port *p);
+uint64_t mr_dpdk_packet_left(const struct mr_dpdk_port *p);
 
 /* dpdk_probe.c, dpdk_stats.c: control. */
 int mr_dpdk_probe(struct mr_probe *probe);

@@ -110,6 +110,9 @@ static void learn_length(struct mr_dpdk_port *p, const struct rte_eth_dev_info *
     for (uint32_t i = 0; i < p->port->n_txq; i++) {
         struct mr_dpdk_txq *q = MR_CONTAINER_OF(p->port->txq[i], struct mr_dpdk_txq, q);
         q->longest = q->widest = any ? PACKET_MAX : p->mtu + MR_DPDK_HEADER_AND_TAG;
+        if (p->n_sockets != 0 && q->widest > mr_dpdk_packet_longest(p)) {
+            q->longest = q->widest = mr_dpdk_packet_longest(p);
+        }
     }
 }
 

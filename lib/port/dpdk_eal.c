@@ -367,6 +367,7 @@ int mr_dpdk_plug(struct mr_dpdk_port *p, struct mr_error *err)
         return 0;
     }
     mr_dpdk_hush();
+    mr_dpdk_packet_note();
     int rc = rte_eal_hotplug_add(p->pci ? "pci" : "vdev", p->name, arguments);
     p->plugged = rc == 0;
     return rc == 0 && find(p) ? 0 : no_device(p, rc != 0 ? rc : -ENODEV, err);

@@ -1,5 +1,5 @@
 /* dpdk_stats.c: what the device says of its losses, by DPDK's names. A frame that tx_burst took counts as sent; what the
- * device then lost of those is its oerrors. */
+ * device then lost of those is its oerrors; net_af_packet's are no losses, for which see dpdk_packet.c. */
 #include "lib/port/dpdk.h"
 
 #include <jansson.h>
@@ -37,9 +37,20 @@ static void add_extended(uint16_t id, struct mr_outsides *out)
     free(values);
 }
 
+/* What is left in a ring is known once no core sends any more. */
+static void add_packet(struct mr_dpdk_port *p, struct mr_outsides *out)
+{
+    if (p->n_sockets != 0 && p->port->n_rxq != 0) {
+        mr_outside_add(out, "tp_drops", mr_dpdk_packet_drops(p), NULL, true);
+    }
+    if (p->n_sockets != 0 && p->port->n_txq != 0 && mr_load_acquire(&p->arena->attached) == 0) {
+        mr_outside_add(out, "left_in_tx_ring", mr_dpdk_packet_left(p), NULL, true);
+    }
+}
+
 void mr_dpdk_stats(struct mr_port *port, struct mr_outsides *out)
 {
-    const struct mr_dpdk_port *p = port->state;
+    struct mr_dpdk_port *p = port->state;
     struct rte_eth_stats s;
     uint32_t refused = p->arena == NULL ? 0 : __atomic_load_n(&p->arena->refused, __ATOMIC_RELAXED);
     if (!p->is_open) {
@@ -54,8 +65,9 @@ void mr_dpdk_stats(struct mr_port *port, struct mr_outsides *out)
         mr_outside_add(out, "ierrors", s.ierrors, NULL, true);
         mr_outside_add(out, "rx_nombuf", s.rx_nombuf, NULL, false);
     }
+    add_packet(p, out);
     if (port->n_txq != 0) {
-        mr_outside_add(out, "oerrors", s.oerrors, NULL, true);
+        mr_outside_add(out, "oerrors", s.oerrors, NULL, p->n_sockets == 0);
     }
     if (refused != 0) {
         mr_outside_add(out, "foreign_allocs_refused", refused, NULL, false);

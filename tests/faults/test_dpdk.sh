@@ -2,6 +2,7 @@
 # What goes wrong around DPDK: devices and words that are none, no huge pages, a second process, a kill -9, and links that go
 # down, lose their peer, and are deleted: told by name, frames counted by name, nothing left behind.
 . "$(dirname "$0")/link.sh"
+. "$(dirname "$0")/flow.sh"
 lab_up
 left='net_af_packet0,iface=left' right='net_af_packet1,iface=right'
 
@@ -97,5 +98,18 @@ for reason in mtu link_down no_carrier device_gone; do
     above "frames dropped as $reason" "$(drops $reason)" 0
 done
 same "state in the end" "$(report ports.right.state.now)" gone
+home
+left_files
+
+# The peer goes away and stays: what the PMD had taken by then is lost in its ring, by name.
+ip netns del b && end b b0 right 10.77.0.2
+engine_start none
+lossy_start 600 200
+nsenter --net=/run/netns/b ip link set b0 down
+lossy_wait
+engine_stop
+event right no-carrier 'no carrier'
+named=$(($(all_drops) + $(outside left) + $(outside right)))
+same "frames sent and not received with the peer gone down, beside $(report ports.right.outside)" "$(lost $dir/wire)" $named
 home
 left_files
