@@ -7,6 +7,7 @@
  *   compare_xdp_source.c frames that were never socket buffers
  *   compare_offer.c    frames offered once: by the lab's generator, watched from outside
  *   compare_row.c      all measurements of one row in one round
+ *   compare_count.c    what a row's own counters say of the window
  *   compare_json.c     the document
  *   compare_baseline.c ratios to an earlier one
  *   compare_print.c    the tables made from it
@@ -86,12 +87,12 @@ struct compare_row {
     char mode[340];
     char reason[sizeof((struct mr_error *)0)->text]; /* why it cannot run, or why it ended; empty = it ran */
     struct compare_round round[MR_ROUNDS_MAX];
-    /* Sums over rounds, flat out. */
+    /* Sums over rounds, of the windows flat out. */
     json_t *drops;
-    double receive_ns, work_ns, send_ns, blocked_ns; /* of the forwarding core's time */
-    double offered_ns;                               /* so long frames were offered */
-    double batches, frames;                          /* of the sending stage */
-    double sent, received;                           /* by the source, at the sink's device */
+    double receive_ns, work_ns, send_ns, blocked_ns; /* of the forwarding cores' time */
+    double idle_ns;
+    double batches, frames, syscalls;                /* of the sending stages; of all */
+    double sent, received, window_ns;                /* by the source, at the sink's device, in so long */
 };
 
 struct compare {
@@ -114,6 +115,12 @@ int compare_rows(struct compare *c, struct mr_error *err);
  * does not work any more. */
 int compare_row_measure(struct compare *c, struct compare_row *row, struct mr_error *err);
 
+/* compare_count: what the process that forwarded counted in the window, from its report; without its two readings nothing. */
+void compare_count(struct compare_row *row, struct compare_round *r, const json_t *report);
+
+/* compare_offer_ns: how long frames are offered so that a window fits in. */
+uint64_t compare_offer_ns(const struct compare *c);
+
 /* compare_receive_offload: of a device on one side. A veth takes XDP frames only while its peer has a NAPI, which generic
  * receive offload gives it. */
 int compare_receive_offload(const struct compare *c, enum lab_side side, const char *device, bool on, struct mr_error *err);
@@ -135,6 +142,7 @@ struct compare_offer {
     bool xdp;        /* fed as XDP frames */
     bool window;     /* watch a window of it */
     const struct lab_process *engine; /* whose CPU time to watch; NULL = nobody's */
+    struct lab_process *counted;      /* whose counters to keep at both ends of the window; NULL = nobody's */
 };
 
 struct compare_offered {

@@ -72,7 +72,7 @@ int compare_bare_measure(struct compare *c, struct compare_row *row, struct mr_e
     struct compare_round *r = &row->round[c->rounds];
     struct compare_offered f;
     struct lab_process p = {.who = "the bare loop"};
-    const struct compare_offer o = {.for_ns = c->times.warm_ns + c->times.window_ns + 50000000u,
+    const struct compare_offer o = {.for_ns = compare_offer_ns(c),
                                     .xdp = row->xdp_fed,
                                     .window = true,
                                     .engine = &p};

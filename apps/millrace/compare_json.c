@@ -105,7 +105,7 @@ static struct mr_why why_of(const struct compare *c, const struct compare_row *r
         w.blocked_ns = row->blocked_ns / row->frames;
         w.batch_frames = row->frames / row->batches;
     }
-    w.idle_share = busy < row->offered_ns ? 1 - busy / row->offered_ns : 0;
+    w.idle_share = busy > 0 ? row->idle_ns / (busy + row->idle_ns) : 0;
     w.lost_share = row->sent > row->received ? 1 - row->received / row->sent : 0;
     return w;
 }
@@ -160,6 +160,18 @@ static json_t *latency_json(const struct compare *c, const struct compare_row *r
     return all;
 }
 
+/* What the why line is made of; sums over rounds. Null for what is no process of ours. */
+static json_t *window_json(const struct compare_row *row)
+{
+    return row->frames == 0
+               ? json_null()
+               : json_pack("{s:f, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f}", "seconds", row->window_ns / 1e9, "sent",
+                           (json_int_t)row->sent, "received", (json_int_t)row->received, "forwarded",
+                           (json_int_t)row->frames, "batches", (json_int_t)row->batches, "syscalls",
+                           (json_int_t)row->syscalls, "receive_ns", row->receive_ns, "work_ns", row->work_ns, "send_ns",
+                           row->send_ns, "blocked_ns", row->blocked_ns, "idle_ns", row->idle_ns);
+}
+
 static json_t *rounds_json(const struct compare *c, const struct compare_row *row)
 {
     json_t *j = json_object();
@@ -205,6 +217,7 @@ static json_t *row_json(const struct compare *c, const struct compare_row *row, 
     json_object_set_new(j, "cpu_ns_per_frame_system", real_or_null(MEDIAN(box_ns)));
     json_object_set_new(j, "busy_share", real_or_null(MEDIAN(busy_share)));
     json_object_set(j, "drops", row->drops);
+    json_object_set_new(j, "window", window_json(row));
     json_object_set_new(j, "why", why_json(c, row, above));
     json_object_set_new(j, "ratio_to_bare", bare_json(c, row));
     json_object_set_new(j, "bare_reason", row->bare_reason[0] != 0 ? json_string(row->bare_reason) : json_null());

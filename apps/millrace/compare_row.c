@@ -28,6 +28,7 @@ static int start(const struct compare *c, const struct compare_row *row, struct 
                                 .name = "mr-pipeline",
                                 .side = LAB_FORWARDER,
                                 .control_cpu = -1,
+                                .counted = true,
                                 .config = config,
                                 .arg = &o};
     *p = (struct lab_process){.pid = 0};
@@ -57,104 +58,33 @@ static json_t *finish(const struct compare_row *row, struct lab_process *p, stru
 
 /* ---- flat out ---- */
 
-static void add_losses(json_t *drops, const json_t *losses, const char *owner)
-{
-    const char *key;
-    json_t *n;
-    json_object_foreach((json_t *)(uintptr_t)losses, key, n) {
-        char name[96];
-        snprintf(name, sizeof name, "%s%s%s", owner, owner[0] != 0 ? "_" : "", key);
-        json_int_t sum = json_integer_value(json_object_get(drops, name)) + json_integer_value(n);
-        if (sum != 0) {
-            json_object_set_new(drops, name, json_integer(sum));
-        }
-    }
-}
-
-/* Outside the engine by port, but for what another counter contains; then the engine's own. */
-static void add_drops(struct compare_row *row, const json_t *report)
-{
-    size_t i;
-    const json_t *port;
-    json_array_foreach(json_object_get(report, "ports"), i, port) {
-        const char *key;
-        json_t *n, *outside = json_copy(json_object_get(port, "outside"));
-        json_object_foreach(json_object_get(port, "outside_within"), key, n) {
-            json_object_del(outside, key);
-        }
-        add_losses(row->drops, outside, json_string_value(json_object_get(port, "name")));
-        json_decref(outside);
-    }
-    add_losses(row->drops, json_object_get(json_object_get(report, "totals"), "drops"), "");
-}
-
-static void add_mode(struct compare_row *row, const json_t *report)
-{
-    const json_t *ports = json_object_get(report, "ports");
-    const char *rx = json_string_value(json_object_get(json_array_get(ports, 0), "mode"));
-    const char *tx = json_string_value(json_object_get(json_array_get(ports, 1), "mode"));
-    bool same = rx != NULL && tx != NULL && strcmp(rx, tx) == 0;
-    snprintf(row->mode, sizeof row->mode, "%s%s%s", rx != NULL ? rx : "?", same ? "" : "; send: ",
-             same ? "" : tx != NULL ? tx : "?");
-}
-
-/* The forwarding cores' time, split; and what their sending stages had in a batch. */
-static double add_times(struct compare_row *row, const json_t *report)
-{
-    size_t i;
-    const json_t *entry;
-    double busy = 0;
-    json_array_foreach(json_object_get(report, "cores"), i, entry) {
-        const json_t *t = json_object_get(entry, "time_ns");
-        double receive = json_number_value(json_object_get(t, "receive")), work = json_number_value(json_object_get(t, "work"));
-        double send = json_number_value(json_object_get(t, "send")), blocked = json_number_value(json_object_get(t, "blocked"));
-        row->receive_ns += receive;
-        row->work_ns += work;
-        row->send_ns += send;
-        row->blocked_ns += blocked;
-        busy += receive + work + send + blocked;
-    }
-    json_array_foreach(json_object_get(report, "stages"), i, entry) {
-        const char *kind = json_string_value(json_object_get(entry, "kind"));
-        if (kind != NULL && strcmp(kind, "tx") == 0) {
-            row->frames += json_number_value(json_object_get(entry, "frames"));
-            row->batches += json_number_value(json_object_get(entry, "polls_with_work"));
-        }
-    }
-    return busy;
-}
-
 static void keep_flat(struct compare_row *row, struct compare_round *r, const struct compare_offered *f,
                       const json_t *report)
 {
     r->offered_mpps = f->window_sent / f->window_ns * 1e3;
     r->source_ns = f->window_sent > 0 ? f->source_ns / f->window_sent : 0;
     r->disturbed = f->disturbed;
-    row->sent += (double)f->sent;
-    row->received += (double)f->received;
-    row->offered_ns += f->seconds * 1e9;
+    row->sent += f->window_sent;
+    row->received += f->window_received;
+    row->window_ns += f->window_ns;
     if (f->window_received > 0) {
         r->flat_mpps = f->window_received / f->window_ns * 1e3;
         r->cpu_ns = f->engine_ns / f->window_received;
     }
-    if (report == NULL) {
-        return;
+    if (report != NULL) {
+        compare_count(row, r, report);
     }
-    add_drops(row, report);
-    add_mode(row, report);
-    double busy = add_times(row, report) / (f->seconds * 1e9);
-    r->busy_share = busy < 1 ? busy : 1; // it also moved what came while the source ended
-    r->syscalls = json_number_value(json_object_get(json_object_get(report, "cost"), "syscalls_per_frame"));
 }
 
 static int flat_out(struct compare *c, struct compare_row *row, struct compare_round *r, struct mr_error *err)
 {
     struct lab_process p;
     struct compare_offered f = {.seconds = 0};
-    const struct compare_offer o = {.for_ns = c->times.warm_ns + c->times.window_ns + 50000000u,
+    const struct compare_offer o = {.for_ns = compare_offer_ns(c),
                                     .xdp = row->xdp_fed,
                                     .window = true,
-                                    .engine = row->kind == COMPARE_DRIVER ? &p : NULL};
+                                    .engine = row->kind == COMPARE_DRIVER ? &p : NULL,
+                                    .counted = row->kind == COMPARE_DRIVER ? &p : NULL};
     int result = start(c, row, &p, err);
     result = result < 0 ? result : compare_offer(c, &o, &f, err);
     json_t *report = result < 0 ? NULL : finish(row, &p, err);

@@ -18,12 +18,17 @@
 struct child {
     const struct lab_job *job;
     const struct lab_net *net;
+    struct mr_engine *engine;
+    json_t *counters;
     int ready, go, stop, report;
 };
 
 static int write_report(const struct child *c, struct mr_engine *e, struct mr_error *err)
 {
     json_t *doc = mr_report_json(e, 0, NULL);
+    if (c->job->counted) {
+        json_object_set(doc, "counters", c->counters);
+    }
     int result = doc != NULL && json_dumpfd(doc, c->report, JSON_COMPACT) == 0
                      ? 0
                      : mr_error_set(err, MR_FAULT_RUN, EIO, "lab: %s cannot hand over its report", c->job->who);
@@ -31,7 +36,7 @@ static int write_report(const struct child *c, struct mr_engine *e, struct mr_er
     return result;
 }
 
-static void say_started(void *arg)
+static void say_so(void *arg)
 {
     const struct child *c = arg;
     if (write(c->ready, "s", 1) != 1) {
@@ -39,11 +44,23 @@ static void say_started(void *arg)
     }
 }
 
+/* The parent asked. */
+static void count(const struct mr_balance *now, void *arg)
+{
+    struct child *c = arg;
+    if (now->asked) {
+        json_array_append_new(c->counters, mr_report_counters(c->engine));
+        say_so(c);
+    }
+}
+
 static int run(struct child *c, struct mr_engine *e, struct mr_error *err)
 {
     struct mr_run_options options = {.for_ns = c->job->for_ns, .linger_ns = c->job->linger_ns, .stop_fd = &c->stop,
-                                     .started = say_started, .arg = c};
+                                     .started = say_so, .arg = c, .signals = c->job->counted, .balance = count};
     char byte;
+    c->engine = e;
+    c->counters = json_array();
     if (write(c->ready, "r", 1) != 1 || TEMP_FAILURE_RETRY(read(c->go, &byte, 1)) != 1) {
         return mr_error_set(err, MR_FAULT_RUN, errno, "lab: %s cannot talk to its parent: %s", c->job->who,
                             strerror(errno));
@@ -167,6 +184,11 @@ int lab_process_start(struct lab_process *p, const struct lab_job *job, const st
 bool lab_process_go(struct lab_process *p)
 {
     return write(p->go, "s", 1) == 1 && wait_byte(p->ready);
+}
+
+bool lab_process_count(struct lab_process *p)
+{
+    return kill(p->pid, SIGUSR1) == 0 && wait_byte(p->ready);
 }
 
 void lab_process_stop(struct lab_process *p)

@@ -1,7 +1,7 @@
 /* report.h: what was counted, for people and for programs.
  *
  * JSON with "schema": "millrace.run/1" (docs/report.md describes each field), and a table for a terminal made from that
- * very document, so that the two cannot disagree. Control thread, after mr_engine_run.
+ * very document, so that the two cannot disagree. Control thread, after mr_engine_run but for what says otherwise.
  */
 #ifndef MILLRACE_REPORT_H
 #define MILLRACE_REPORT_H
@@ -17,6 +17,11 @@ extern "C" {
 
 /* mr_report_json: the whole report, a new reference. argv: the command as typed, for `command`; may be NULL. */
 json_t *mr_report_json(struct mr_engine *e, int argc, char **argv);
+
+/* mr_report_counters: only what grows while it runs: system calls, frames sent, drops, time of the cores in ns, frames and
+ * polls of the stages, what the ports' drivers count outside. Two of them make a window. A new reference. From a callback
+ * of mr_run_options, or after the run. */
+json_t *mr_report_counters(struct mr_engine *e);
 
 /* mr_report_print: the report as a table. colour: bold heads and red losses. */
 void mr_report_print(const json_t *report, FILE *out, bool colour);

@@ -23,7 +23,7 @@ static double seconds_of(uint64_t from_ns, uint64_t to_ns)
 
 /* ---- the balance ---- */
 
-static json_t *drops_json(const struct mr_engine *e, const struct mr_totals *t)
+json_t *mr_report_drops(const struct mr_engine *e, const struct mr_totals *t)
 {
     json_t *drops = json_object();
     for (uint32_t r = 0; r < MR_DROP_ENGINE_COUNT; r++) {
@@ -46,7 +46,7 @@ static json_t *totals_json(const struct mr_engine *e, const struct mr_totals *t)
     mr_json_put(o, "made_frames", t->made_frames);
     mr_json_put(o, "tx_frames", t->tx_frames);
     mr_json_put(o, "tx_bytes", t->tx_bytes);
-    json_object_set_new(o, "drops", drops_json(e, t));
+    json_object_set_new(o, "drops", mr_report_drops(e, t));
     mr_json_put(o, "outside", t->outside);
     mr_json_put(o, "in_flight", e->in_flight);
     mr_json_put(o, "unaccounted", difference);

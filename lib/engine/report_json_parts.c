@@ -58,7 +58,7 @@ static void put_queues(const struct mr_port *port, json_t *to)
     mr_json_put(to, "made_frames", made);
 }
 
-static void put_outside(const struct mr_outsides *o, json_t *to)
+void mr_report_put_outside(const struct mr_outsides *o, json_t *to)
 {
     json_t *losses = json_object();
     json_t *within = json_object();
@@ -88,7 +88,7 @@ static json_t *port_json(const struct mr_engine *e, uint32_t number)
     json_object_set_new(o, "state", mr_links_json(e, number));
     put_queues(port, o);
     put_syscalls(e, port, o);
-    put_outside(&e->outsides[number], o);
+    mr_report_put_outside(&e->outsides[number], o);
     json_object_set_new(o, "driver_report", own == NULL ? json_object() : json_incref(own));
     return o;
 }
@@ -170,11 +170,16 @@ static json_t *works_json(const struct mr_stage_work *s)
     return list;
 }
 
-static json_t *stage_json(const struct mr_engine *e, const struct mr_stage *s)
+const char *mr_report_kind(const struct mr_stage *s)
 {
     static const char *const kinds[] = {"rx", "work", "tx"};
+    return kinds[s->kind];
+}
+
+static json_t *stage_json(const struct mr_engine *e, const struct mr_stage *s)
+{
     const struct mr_stage_counters *c = &s->counters;
-    json_t *o = json_pack("{s:s, s:s, s:i, s:i, s:i}", "name", s->plan->name, "kind", kinds[s->kind], "core",
+    json_t *o = json_pack("{s:s, s:s, s:i, s:i, s:i}", "name", s->plan->name, "kind", mr_report_kind(s), "core",
                           (int)s->core->cpu, "thread", (int)s->core->index, "node", s->core->node);
     mr_json_put(o, "frames", mr_counted(&c->frames));
     json_object_set_new(o, "bytes", bytes_json(e, s));

@@ -12,6 +12,12 @@ json_t *mr_report_ports(const struct mr_engine *e);
 json_t *mr_report_stages(const struct mr_engine *e);
 json_t *mr_report_cores(const struct mr_engine *e);
 
+/* mr_report_drops: new reference: Σ over stages by reason, also those that are 0. mr_report_kind: of a stage, in a word.
+ * mr_report_put_outside: what a driver counts outside the engine: outside, outside_within, events. */
+json_t *mr_report_drops(const struct mr_engine *e, const struct mr_totals *t);
+const char *mr_report_kind(const struct mr_stage *s);
+void mr_report_put_outside(const struct mr_outsides *o, json_t *to);
+
 /* mr_report_marks: new reference: {what, text} for each reason not to compare the figures. report_marks.c */
 json_t *mr_report_marks(const struct mr_engine *e);
 

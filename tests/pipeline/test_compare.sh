@@ -63,6 +63,13 @@ same drivers.0.copies 2
 is drivers.0.busy_share 'x > 0.1 && x <= 1'
 is drivers.0.latency_ns.10.p50 'x > 1000'
 same drivers.0.interval.mpps_flat_out.is range
+# Of the window alone, and not of what was before and after it. A host that takes the CPU away moves its ends: then not judged.
+if [ "$(get drivers.0.disturbed_rounds)" = 0 ]; then
+    is drivers.0.window.forwarded "x > 0.85 * $(get drivers.0.window.received) && x < 1.15 * $(get drivers.0.window.received)"
+    spent=$(for part in receive work send blocked idle; do get drivers.0.window.${part}_ns; done | awk '{ s += $1 } END { print s / 1e9 }')
+    is drivers.0.window.seconds "$spent > 0.75 * x && $spent < 1.25 * x"
+fi
+is drivers.0.window.syscalls "x / $(get drivers.0.window.forwarded) - $(get drivers.0.syscalls_per_frame) < 1e-6 && x > 0"
 for key in feed mode drops why ratio_to_bare cpu_ns_per_frame_system latency_ns.50.p99 latency_ns.90.p99 rounds; do
     get drivers.0.$key >/dev/null || fail "no drivers.0.$key"
 done
