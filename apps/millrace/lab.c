@@ -136,6 +136,10 @@ static int run_pipeline(struct lab *l, struct mr_error *err)
 static int run(struct lab *l, struct mr_error *err)
 {
     int result = lab_net_create(&l->net, l->options.offload, err);
+    if (result == 0 && l->options.choose) {
+        result = lab_auto(&l->options, err);
+        result = result < 0 ? result : lab_config_pipeline(&l->options, &l->config, err);
+    }
     if (result == 0) {
         result = start_and_watch(l, err);
     }
@@ -227,6 +231,7 @@ static void dismantle(struct lab *l)
         mr_config_destroy(l->config);
     }
     lab_net_destroy(&l->net);
+    json_decref(l->options.chosen);
 }
 
 int verb_lab(int argc, char **argv)
@@ -243,7 +248,7 @@ int verb_lab(int argc, char **argv)
         free(l);
         return result < 0 ? print_error(&err, false) : 0;
     }
-    if (result == 0) {
+    if (result == 0 && !l->options.choose) {
         result =
             lab_config_pipeline(&l->options, &l->config, &err); // what is wrong in it shows before anything is made
     }

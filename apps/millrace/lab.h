@@ -2,6 +2,7 @@
  *
  *   lab_options.c    what was typed
  *   lab_net.c        namespaces and devices
+ *   lab_auto.c       --driver auto
  *   lab_config.c     the two configurations: of the generator and of the pipeline under test
  *   lab_process.c    an engine in a process of its own
  *   lab_generator.c  the generator, such a process in the namespace "ends"
@@ -27,6 +28,11 @@
 
 struct lab_options {
     const char *rx_driver, *tx_driver;
+    bool choose;             /* --driver auto: what is not given of the two, by lab_auto */
+    bool rx_given, tx_given;
+    struct json_t *chosen;   /* {why, little_memory, passed_over: [{rx_driver, tx_driver, reason}]}; NULL = nothing was chosen */
+    const char *const *first_sets; /* by lab_auto; the user's own come after them */
+    uint32_t n_first_sets;
     uint64_t frames;  /* 0 = by time */
     uint64_t for_ns;  /* 0 = by frames */
     uint64_t linger_ns; /* how long a verifying sink waits for stragglers */
@@ -60,6 +66,9 @@ int lab_options_parse(struct lab_options *o, int argc, char **argv, struct mr_er
 int lab_place(struct lab_options *o, struct mr_error *err);
 int lab_config_generator(const struct lab_options *o, struct mr_config **out, struct mr_error *err);
 int lab_config_pipeline(struct lab_options *o, struct mr_config **out, struct mr_error *err);
+
+/* lab_auto: the drivers, tried in the calling thread's namespace; o->chosen is the caller's. */
+int lab_auto(struct lab_options *o, struct mr_error *err);
 
 /* lab_source_ns: how long the source may send; 0 = until it has made its frames. With a rate the frames are counted
  * out, so that they do not depend on when the end is seen, and the time only ends a source that cannot keep up. */

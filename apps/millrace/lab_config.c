@@ -138,8 +138,8 @@ int lab_config_pipeline(struct lab_options *o, struct mr_config **out, struct mr
     add(&t, "paths:\n  - { from: [%s], work: [%s], to: [%s] }\n", both ? "left, right" : "left", o->work,
         both ? "left, right" : "right");
     int result = mr_config_parse(out, t.at, t.used, "lab pipeline", err);
-    for (uint32_t i = 0; result == 0 && i < o->n_sets; i++) {
-        result = mr_config_set(*out, o->sets[i], err);
+    for (uint32_t i = 0; result == 0 && i < o->n_first_sets + o->n_sets; i++) {
+        result = mr_config_set(*out, i < o->n_first_sets ? o->first_sets[i] : o->sets[i - o->n_first_sets], err);
     }
     result = check(result, out, err);
     if (result == 0) {

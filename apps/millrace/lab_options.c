@@ -25,7 +25,7 @@ static const char help[] =
     "  --sink verify|drop    verify each frame, or let the device count them; default drop, with --window verify\n"
     "\n"
     "pipeline\n"
-    "  --driver NAME         of both sides; default uring\n"
+    "  --driver NAME         of both sides; default uring; auto: the fastest that can be used, which is told\n"
     "  --rx-driver NAME, --tx-driver NAME  of one side\n"
     "  --work NAME           forward, macswap, l2, drop; default forward\n"
     "  --layout LAYOUT       run-to-completion or pipeline; default run-to-completion\n"
@@ -168,16 +168,22 @@ static int take_sink(struct lab_options *o, const char *option, const char *text
 
 static int take_rx_driver(struct lab_options *o, const char *option, const char *text, struct mr_error *err)
 {
+    o->rx_given = true;
     return driver(&o->rx_driver, option, text, err);
 }
 
 static int take_tx_driver(struct lab_options *o, const char *option, const char *text, struct mr_error *err)
 {
+    o->tx_given = true;
     return driver(&o->tx_driver, option, text, err);
 }
 
 static int take_driver(struct lab_options *o, const char *option, const char *text, struct mr_error *err)
 {
+    o->choose = strcmp(text, "auto") == 0;
+    if (o->choose) {
+        return 0;
+    }
     o->tx_driver = text;
     return driver(&o->rx_driver, option, text, err);
 }
@@ -355,6 +361,10 @@ static int check(const struct lab_options *o, struct mr_error *err)
     if (o->window != 0 && strcmp(o->work, "drop") == 0) {
         return mr_error_set(err, MR_FAULT_CONFIG, EINVAL,
                             "lab: --window with --work drop: no frame would come back; leave one out");
+    }
+    if (o->choose && o->rx_given && o->tx_given) {
+        return mr_error_set(err, MR_FAULT_CONFIG, EINVAL,
+                            "lab: --driver auto with --rx-driver and --tx-driver: nothing is left to choose; leave one out");
     }
     if (o->trace_filter != NULL && o->trace_frames == 0) {
         return mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "lab: --trace-filter says which frames; say how many by --trace N");

@@ -22,6 +22,7 @@ static json_t *options_json(const struct lab_options *o)
     }
     json_object_set_new(doc, "rx_driver", json_string(o->rx_driver));
     json_object_set_new(doc, "tx_driver", json_string(o->tx_driver));
+    json_object_set_new(doc, "chosen", o->chosen != NULL ? json_incref(o->chosen) : json_null());
     json_object_set_new(doc, "frames", o->frames != 0 ? json_integer((json_int_t)o->frames) : json_null());
     json_object_set_new(doc, "for_seconds", o->for_ns != 0 ? json_real((double)o->for_ns / 1e9) : json_null());
     json_object_set_new(doc, "rate", json_string(o->rate));

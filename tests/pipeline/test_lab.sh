@@ -75,6 +75,41 @@ case_pipeline() {
     same generator.verify.faults 0
 }
 
+# chosen RX TX PASSED: what --driver auto took, and how many it passed over, each with a reason.
+chosen() {
+    same lab.options.rx_driver $1
+    same lab.options.tx_driver $2
+    passed=$("$jsonget" "$dir/doc" lab.options.chosen.passed_over | grep -o '"reason":"[^"]' | wc -l)
+    [ $passed -eq $3 ] || fail "$case: $passed were passed over for a reason, not $3"
+    same wire.received 20000
+    same wire.unnamed 0
+    same generator.verify.faults 0
+}
+
+# auto: the first of its list that can be used, as root and as nobody, whose locked memory is limited.
+case_auto() {
+    lab 0 --frames 20000 --window 32 --driver auto && chosen mmap xdp 0
+    lab 0 --frames 20000 --window 32 --driver auto --rx-driver uring && chosen uring uring 0
+    lab 0 --frames 20000 --window 32 --driver auto --offload checksum && chosen mmap mmap 2
+    for given in "--tx-driver dpdk" "--tx-driver xdp --rx-driver mmap"; do
+        "$millrace" lab --frames 1 --driver auto $given >/dev/null 2>"$dir/err"
+        [ $? -eq 2 ] || fail "$case: $given: $(cat "$dir/err")"
+    done
+    [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null || return
+    chmod 755 "$dir"
+    install -m 755 "$millrace" "$dir/millrace"
+    as_nobody 8192 && chosen mmap xdp 0 && same lab.options.chosen.little_memory true
+    as_nobody 1024 && chosen mmap mmap 2
+    as_nobody 8192 --work l2 && chosen mmap mmap 2
+}
+
+# as_nobody KIB OPTION…: auto, without privilege, with so much memory to lock.
+as_nobody() {
+    (ulimit -l $1; shift; exec setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all "$dir/millrace" lab \
+        --frames 20000 --window 32 --driver auto --json - "$@") >"$dir/doc" 2>"$dir/err" && return
+    fail "$case: $*: $(cat "$dir/err")"
+}
+
 case_vlan() {
     lab 0 --frames 20000 --window 32 --vlan 77 --size 64..1518 || return
     same wire.received 20000
@@ -263,7 +298,7 @@ if [ $? -eq 3 ]; then
     echo "SKIP: $(cat "$dir/err")"
     exit 77
 fi
-for case in ${only:-window works pipeline vlan flat_out rate one_cpu down stranger signal kill died keep wrong user refused take}; do
+for case in ${only:-window works auto pipeline vlan flat_out rate one_cpu down stranger signal kill died keep wrong user refused take}; do
     "case_$case"
     echo "$case: done"
 done
