@@ -18,7 +18,7 @@
 #define RING_AND_URING                                                                                                 \
     "memory: { huge_pages: off }\n"                                                                                    \
     "ports:\n"                                                                                                         \
-    "  - { name: right, driver: uring, device: right, buffers: 64 }\n"                                                 \
+    "  - { name: ring, driver: dpdk, device: net_ring0 }\n"                                                            \
     "  - { name: left, driver: uring, device: left, buffers: 64 }\n"                                                   \
     "paths:\n"                                                                                                         \
     "  - { from: [ring, left], work: l2, to: [ring, left] }\n"
