@@ -43,18 +43,44 @@ static const char *text(const json_t *object, const char *key)
     return s == NULL ? "-" : s;
 }
 
+/* Characters: what stands in one column each, unlike bytes ("→"). */
+static int columns(const char *s)
+{
+    int n = 0;
+    for (; *s != 0; s++) {
+        n += ((unsigned char)*s & 0xc0) != 0x80;
+    }
+    return n;
+}
+
+/* As wide as the widest of them, or the head. */
+static int width(const json_t *drivers, const char *key, const char *head)
+{
+    size_t i;
+    const json_t *d;
+    int most = columns(head);
+    json_array_foreach (drivers, i, d) {
+        int own = columns(text(d, key));
+        most = own > most ? own : most;
+    }
+    return most;
+}
+
 static void print(const json_t *document, FILE *out, bool colour)
 {
+    static const char copies[] = "copies per frame", calls[] = "system calls per burst";
+    const json_t *drivers = json_object_get(document, "drivers");
+    int wide[] = {width(drivers, "copies", copies), width(drivers, "syscalls_per_burst", calls)};
     size_t i;
     json_t *d;
     const char *bold = colour ? "\033[1m" : "", *red = colour ? "\033[31m" : "", *plain = colour ? "\033[0m" : "";
-    fprintf(out, "%sdriver    built  usable  %-28s  %-36s  mode, or why not%s\n", bold, "copies per frame",
-            "system calls per burst", plain);
-    json_array_foreach (json_object_get(document, "drivers"), i, d) {
+    fprintf(out, "%sdriver    built  usable  %-*s  %-*s  mode, or why not%s\n", bold, wide[0], copies, wide[1], calls, plain);
+    json_array_foreach (drivers, i, d) {
         bool usable = json_is_true(json_object_get(d, "usable"));
-        fprintf(out, "%-8s  %-5s  %s%-6s%s  %-28s  %-36s  %s\n", text(d, "name"),
+        const char *c = text(d, "copies"), *s = text(d, "syscalls_per_burst");
+        fprintf(out, "%-8s  %-5s  %s%-6s%s  %s%*s  %s%*s  %s\n", text(d, "name"),
                 json_is_true(json_object_get(d, "built")) ? "yes" : "no", usable ? "" : red, usable ? "yes" : "no",
-                usable ? "" : plain, text(d, "copies"), text(d, "syscalls_per_burst"),
+                usable ? "" : plain, c, wide[0] - columns(c), "", s, wide[1] - columns(s), "",
                 text(d, usable ? "mode" : "why_not"));
     }
 }

@@ -90,6 +90,15 @@ static int check_budget(const struct mr_check *c, uint32_t i)
                                "more", port->tx_budget, port->name, MR_TX_BUDGET_LEAST, MR_TX_BUDGET_LEAST);
 }
 
+/* What only the driver can tell. */
+static int check_driver(const struct mr_check *c, uint32_t i)
+{
+    const struct mr_driver *driver = mr_driver_find(c->cfg->ports[i].driver);
+    char at[MR_CHECK_PATH], why[300];
+    const char *key = driver->check == NULL ? NULL : driver->check(&c->cfg->ports[i], why, sizeof why);
+    return key == NULL ? 0 : mr_check_fail(c, mr_check_path(at, "ports", i, key), "%s", why);
+}
+
 int mr_check_ways(const struct mr_check *c)
 {
     int rc = 0;
@@ -98,6 +107,7 @@ int mr_check_ways(const struct mr_check *c)
         rc = rc < 0 ? rc : check_queues_once(c, i);
         rc = rc < 0 ? rc : check_keys(c, i);
         rc = rc < 0 ? rc : check_budget(c, i);
+        rc = rc < 0 ? rc : check_driver(c, i);
     }
     return rc;
 }

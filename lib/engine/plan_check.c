@@ -119,6 +119,22 @@ static int check_up(const struct mr_plan *p, uint32_t port, const struct mr_link
                                    link->name);
 }
 
+/* Where a port's queues are the device's own, it has no more than that. */
+static int check_channels(struct mr_plan *p, uint32_t port, const struct mr_link *link, struct mr_error *err)
+{
+    struct mr_plan_port *planned = &p->ports[port];
+    char key[40];
+    if (!mr_driver_find(p->config->ports[port].driver)->caps.device_queues ||
+        mr_link_channels(link->name, &planned->device_rxq, &planned->queue_kind) < 0 || planned->device_rxq == 0 ||
+        planned->n_rxq <= planned->device_rxq) {
+        return 0;
+    }
+    snprintf(key, sizeof key, "ports[%u].queues", port);
+    return mr_plan_fail(p, key, err, "%u, and %s has %u RX queue%s: nothing would come by the others; queues: %u, or ethtool -L %s %s %u",
+                        planned->n_rxq, link->name, planned->device_rxq, planned->device_rxq == 1 ? "" : "s", planned->device_rxq,
+                        link->name, planned->queue_kind, planned->n_rxq);
+}
+
 static int look_at(struct mr_plan *p, uint32_t port, struct mr_error *err)
 {
     struct mr_plan_port *planned = &p->ports[port];
@@ -140,10 +156,8 @@ static int look_at(struct mr_plan *p, uint32_t port, struct mr_error *err)
         planned->gso = offloads.gso;
         planned->gro = offloads.gro;
     }
-    if (mr_driver_find(p->config->ports[port].driver)->caps.device_queues) {
-        mr_link_channels(link.name, &planned->device_rxq, &planned->queue_kind);
-    }
-    return check_node(p, port, err);
+    rc = check_channels(p, port, &link, err);
+    return rc < 0 ? rc : check_node(p, port, err);
 }
 
 /* Devices that only their driver knows by name: where they are is all that can be told before it opens them. */

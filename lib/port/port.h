@@ -231,6 +231,9 @@ struct mr_driver {
     const char *interface_form; /* how an interface is written as its device, a format of the port's number and the name;
                                    NULL = by its name */
     struct mr_caps caps;
+    /* check: whether a port's keys can be, before anything is opened: the name of one that cannot, and why in text; NULL =
+     * all can. NULL = there is nothing that the table of keys does not tell. */
+    const char *(*check)(const struct mr_port_config *config, char *why, size_t bytes);
     int (*probe)(struct mr_probe *probe);
     int (*io_create)(const struct mr_io_setup *setup, struct mr_io **out, struct mr_error *err);
     void (*io_destroy)(struct mr_io *io);

@@ -307,6 +307,7 @@ const struct mr_driver mr_driver_xdp = {
     .caps = {.copies = "0 (zerocopy); else 1 in, 1 out", .rx_copies = 1, .tx_copies = 1,
              .syscalls = "1 per 32 frames sent, 0 to receive", .needs_device = true, .device_queues = true,
              .max_queues = MR_QUEUES_MAX, .queue_files = 6}, // a socket; once a port: promiscuous, link, program, two maps
+    .check = mr_xdp_check,
     .probe = mr_xdp_probe,
     .io_create = io_create,
     .io_destroy = io_destroy,

@@ -157,6 +157,7 @@ int mr_xdp_try_zerocopy(int ifindex, uint32_t queue); /* with memory of its own;
 bool mr_xdp_wait_more(uint64_t *since_ns, int rc); /* rc is EBUSY, and it is not yet too long ago: slept a little */
 
 /* xdp_program.c */
+const char *mr_xdp_check(const struct mr_port_config *config, char *why, size_t bytes); /* a key that cannot be; NULL */
 int mr_xdp_program_load(struct mr_xdp_port *p, struct mr_error *err);
 int mr_xdp_program_attach(struct mr_xdp_port *p, bool generic); /* 0 or -errno */
 int mr_xdp_program_fail(const struct mr_xdp_port *p, bool generic, int rc, struct mr_error *err);

@@ -108,13 +108,20 @@ static void say_queues(struct mr_xdp_port *p)
     }
 }
 
+/* A mode that was asked for and makes no difference. */
+static const char *all_the_same(const struct mr_xdp_port *p)
+{
+    enum mr_xdp_mode asked = p->port->n_rxq != 0 ? MR_XDP_AUTO : p->port->config->xdp_mode;
+    return asked == MR_XDP_NATIVE ? " (native is as generic)" : asked == MR_XDP_GENERIC ? " (generic is as native)" : "";
+}
+
 void mr_xdp_describe(struct mr_xdp_port *p)
 {
     struct mr_port *port = p->port;
     bool receives = port->n_rxq != 0;
     port->mode[0] = 0;
-    say(port, "%s%s%s%s, %s", receives ? words[p->mode] : "sends only, no program", p->why_not[0] != 0 ? " (" : "", p->why_not,
-        p->why_not[0] != 0 ? ")" : "", zerocopy(p) ? "no copy" : "copies");
+    say(port, "%s%s%s%s%s, %s", receives ? words[p->mode] : "sends only, no program", all_the_same(p), p->why_not[0] != 0 ? " (" : "",
+        p->why_not, p->why_not[0] != 0 ? ")" : "", zerocopy(p) ? "no copy" : "copies");
     if (receives) {
         say(port, ", program %u, %u chunks%s", p->program_id, port->config->buffers, p->promiscuous >= 0 ? ", promiscuous" : "");
     }

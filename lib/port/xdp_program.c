@@ -61,6 +61,12 @@ uint64_t mr_xdp_passed(const struct mr_xdp_port *p)
     return sum;
 }
 
+const char *mr_xdp_check(const struct mr_port_config *config, char *why, size_t bytes)
+{
+    struct bpf_insn code[CODE_MAX];
+    return mr_xdp_take(config->take, -1, -1, code, CODE_MAX, why, bytes) == 0 ? "take" : NULL;
+}
+
 int mr_xdp_program_load(struct mr_xdp_port *p, struct mr_error *err)
 {
     struct bpf_insn code[CODE_MAX];

@@ -90,15 +90,20 @@ static bool read_words(struct wanted *w, const char *text, char *why, size_t byt
     char copy[256], one[256];
     char *rest = copy;
     char *item;
+    uint32_t n = 0;
     *w = (struct wanted){.all = text[0] == 0};
     snprintf(copy, sizeof copy, "%s", text);
-    while ((item = strsep(&rest, ",")) != NULL) {
+    for (; (item = strsep(&rest, ",")) != NULL; n++) {
         snprintf(one, sizeof one, "%s", item);
         if (text[0] != 0 && !read_word(w, one)) {
             snprintf(why, bytes, "\"%.60s\" is none of: all, arp, ip, ip6, ether N, tcp, udp, icmp, proto N, port N (at most %d of a "
                      "kind, separated by commas)", item, WORDS_MAX);
             return false;
         }
+    }
+    if (w->all && n > 1) {
+        snprintf(why, bytes, "all takes every frame, whatever the other words say; leave out one or the other");
+        return false;
     }
     return true;
 }

@@ -57,6 +57,9 @@ Test(xdp_config, what_would_have_no_effect_is_refused)
         {PORTS("device: left", "device: right, take: arp") ONE_WAY, "ports[1].take: is for receiving, and port out only sends"},
         {PORTS("device: left", "device: right, tx_budget: 31") ONE_WAY, "ports[1].tx_budget: 31 on port out; the kernel takes 0"},
         {PORTS("device: left, tx_budget: 1", "device: right") BOTH, "ports[0].tx_budget: 1 on port in; the kernel takes 0"},
+        {PORTS("device: left, take: \"arp, vlna 5\"", "device: right") ONE_WAY,
+         "t.yaml:2: ports[0].take: \" vlna 5\" is none of: all, arp"},
+        {PORTS("device: left, take: \"arp, all\"", "device: right") ONE_WAY, "ports[0].take: all takes every frame, whatever the other"},
     };
     refuse(cases, sizeof cases / sizeof *cases);
     cr_expect_eq(check(PORTS("device: left, busy_poll: 1, rx_ring: 8, take: arp, tx_budget: 32", "device: right, tx_budget: 0") BOTH), 0,
@@ -99,6 +102,15 @@ static void expect_mode(uint32_t i, const char *words)
     cr_expect(strstr(s.ports[i]->mode, words) != NULL, "\"%s\" does not say \"%s\"", s.ports[i]->mode, words);
 }
 
+Test(xdp_config, what_a_mode_means_without_a_program)
+{
+    make_net(1);
+    begin(PORTS("device: left", "device: right, mode: generic") ONE_WAY);
+    cr_assert_eq(try_ways(&s, 1, 0, 1), 0, "%s", error.text);
+    expect_mode(1, "sends only, no program (generic is as native), copies");
+    s.ports[1]->driver->destroy(s.ports[1]);
+}
+
 /* Two receiving queues and one that sends: the second socket has no TX ring. */
 Test(xdp_config, options_that_were_given_stand_in_the_mode)
 {
@@ -111,16 +123,21 @@ Test(xdp_config, options_that_were_given_stand_in_the_mode)
 
 /* ---- queues of the device ---- */
 
+static int make_plan(const char *text, struct mr_config **cfg, struct mr_plan **plan)
+{
+    int rc = mr_config_parse(cfg, text, strlen(text), "t.yaml", &error);
+    rc = rc < 0 ? rc : mr_config_check(*cfg, &error);
+    cr_assert_eq(rc, 0, "%s", error.text);
+    return mr_plan_make(*cfg, plan, &error);
+}
+
 /* A note of the plan has these words. */
 static bool plan_says(const char *text, const char *words)
 {
     struct mr_config *cfg;
     struct mr_plan *plan;
     bool says = false;
-    int rc = mr_config_parse(&cfg, text, strlen(text), "t.yaml", &error);
-    rc = rc < 0 ? rc : mr_config_check(cfg, &error);
-    rc = rc < 0 ? rc : mr_plan_make(cfg, &plan, &error);
-    cr_assert_eq(rc, 0, "%s", error.text);
+    cr_assert_eq(make_plan(text, &cfg, &plan), 0, "%s", error.text);
     for (uint32_t i = 0; i < plan->n_notes; i++) {
         says |= strstr(plan->notes[i], words) != NULL;
     }
@@ -133,11 +150,17 @@ static bool plan_says(const char *text, const char *words)
 
 Test(xdp_config, queues_of_the_device_that_nobody_reads_are_told)
 {
+    struct mr_config *cfg;
+    struct mr_plan *plan;
     make_net(4);
     cr_expect(plan_says(QUEUES("1"), "warning: ports[0]: left has 4 RX queues, and port in receives from 1: what the device puts into "
                                      "others goes on to the kernel; queues: 4, or ethtool -L left rx 1"));
     cr_expect(plan_says(QUEUES("3"), "left has 4 RX queues, and port in receives from 3"));
     cr_expect(!plan_says(QUEUES("4"), "RX queues"), "all are read");
+    cr_expect_eq(make_plan(QUEUES("5"), &cfg, &plan), -EINVAL);
+    mr_config_destroy(cfg);
+    cr_expect(strstr(error.text, "t.yaml:2: ports[0].queues: 5, and left has 4 RX queues: nothing would come by the others; queues: 4, "
+                                 "or ethtool -L left rx 5") != NULL, "%s", error.text);
     begin(QUEUES("1"));
     cr_assert_eq(try_ways(&s, 0, 1, 0), 0, "%s", error.text);
     expect_mode(0, ", 1 of 4 RX queues: what comes by others goes on to the kernel (queues: 4, or ethtool -L left rx 1)");
