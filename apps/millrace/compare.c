@@ -81,9 +81,9 @@ static int rounds(struct compare *c, struct mr_error *err)
     return result;
 }
 
-static int tell(struct compare *c, int argc, char **argv, struct mr_error *err)
+/* Takes the document. */
+static int tell(struct compare *c, json_t *doc, struct mr_error *err)
 {
-    json_t *doc = compare_json(c, argc + 1, argv - 1); // with the program's name, as main was given it
     struct options shown = {.json = c->options.json, .quiet = c->options.quiet};
     if (c->baseline != NULL) {
         compare_baseline(doc, c->baseline, c->options.seed);
@@ -97,18 +97,21 @@ static int compare(struct compare *c, int argc, char **argv, struct mr_error *er
 {
     int result = prepare(c, err);
     result = result < 0 ? result : compare_rows(c, err);
-    if (result == 0 && c->options.baseline != NULL) {
-        c->baseline = compare_baseline_read(c->options.baseline, err);
-        result = c->baseline != NULL ? 0 : -EINVAL;
-    }
     result = result < 0 ? result : lab_net_create(&c->net, MR_OFFLOAD_NONE, err);
     if (result < 0) {
         return result;
     }
     result = rounds(c, err);
-    result = result < 0 ? result : tell(c, argc, argv, err);
+    result = result < 0 ? result : tell(c, compare_json(c, argc + 1, argv - 1), err); // with the program's name, as main got it
     lab_net_destroy(&c->net);
     return result;
+}
+
+/* The tables of an earlier run. */
+static int recorded(struct compare *c, struct mr_error *err)
+{
+    json_t *doc = compare_read("table-from", c->options.recorded, err);
+    return doc == NULL ? -EINVAL : tell(c, doc, err);
 }
 
 int verb_compare(int argc, char **argv)
@@ -123,7 +126,13 @@ int verb_compare(int argc, char **argv)
     if (c.options.seed == 0) {
         c.options.seed = mr_now_ns() % UINT32_MAX + 1;
     }
-    result = result < 0 ? result : compare(&c, argc, argv, &err);
+    if (result == 0 && c.options.baseline != NULL) {
+        c.baseline = compare_read("baseline", c.options.baseline, &err);
+        result = c.baseline != NULL ? 0 : -EINVAL;
+    }
+    if (result == 0) {
+        result = c.options.recorded != NULL ? recorded(&c, &err) : compare(&c, argc, argv, &err);
+    }
     for (uint32_t i = 0; i < c.n_rows; i++) {
         json_decref(c.rows[i].drops);
     }

@@ -35,6 +35,7 @@ struct compare_options {
     const char *json;     /* NULL = none */
     const char *bare;     /* folder of the bare loops; NULL = of the build tree */
     const char *baseline; /* a document of an earlier run; NULL = none */
+    const char *recorded; /* --table-from: a document to print, and nothing is run; NULL = none */
     uint32_t rounds;      /* 0 = by --quick or full */
     uint64_t seed;
     bool skb, xdp; /* the feeds; none = by --quick or full */
@@ -57,15 +58,15 @@ enum compare_kind { COMPARE_DRIVER, COMPARE_NOBODY, COMPARE_BRIDGE, COMPARE_TC, 
 
 /* One latency point of one round. */
 struct compare_latency {
-    double p50_ns, p99_ns, p99_9_ns; /* 0 = not measured */
+    double p50_ns, p99_ns, p99_9_ns;
     double asked_mpps, offered_mpps;
 };
 
-/* What one round said of a row; what is 0 was not measured. */
+/* What one round said of a row; what was not measured is NAN. */
 struct compare_round {
     double flat_mpps, no_loss_mpps, offered_mpps; /* offered: flat out */
     double cpu_ns, box_ns, busy_share, syscalls;
-    double failed_mpps; /* where none passed: the lowest rate tried */
+    double failed_mpps; /* where none passed, no_loss_mpps being 0: the lowest rate tried */
     double source_ns;  /* CPU of the source a frame sent */
     double bare_mpps, bare_cpu_ns; /* of the bare loop, flat out */
     struct compare_latency latency[COMPARE_SHARES];
@@ -167,8 +168,9 @@ int compare_offer(struct compare *c, const struct compare_offer *o, struct compa
 json_t *compare_json(struct compare *c, int argc, char **argv);
 void compare_print(const json_t *document, FILE *out, bool colour);
 
-/* compare_baseline_read: an earlier document, NULL with err filled. compare_baseline: puts the ratios to it into this one. */
-json_t *compare_baseline_read(const char *file, struct mr_error *err);
+/* compare_read: a document that an option names, NULL with err filled. compare_baseline: puts the ratios to an earlier one into
+ * this one. */
+json_t *compare_read(const char *option, const char *file, struct mr_error *err);
 void compare_baseline(json_t *document, const json_t *then, uint64_t seed);
 
 #endif

@@ -3,6 +3,7 @@
 #include "apps/millrace/compare.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -93,9 +94,9 @@ int compare_bare_measure(struct compare *c, struct compare_row *row, struct mr_e
     int result = compare_offer(c, &o, &f, err);
     if (!end(p.pid)) {
         snprintf(row->bare_reason, sizeof row->bare_reason, "%s did not run; try it by itself", row->bare);
-    } else if (result == 0 && f.window_received > 0) {
+    } else if (result == 0) {
         r->bare_mpps = f.window_received / f.window_ns * 1e3;
-        r->bare_cpu_ns = f.engine_ns / f.window_received;
+        r->bare_cpu_ns = f.window_received > 0 ? f.engine_ns / f.window_received : NAN;
     }
     return result;
 }

@@ -2,6 +2,7 @@
 #include "apps/millrace/compare.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 static uint32_t values_of(const json_t *row, const char *key, double *to)
@@ -11,7 +12,7 @@ static uint32_t values_of(const json_t *row, const char *key, double *to)
     uint32_t n = 0;
     json_array_foreach(json_object_get(json_object_get(row, "rounds"), key), i, value) {
         if (n < MR_ROUNDS_MAX) {
-            to[n++] = json_number_value(value); // null is 0: no value
+            to[n++] = json_is_number(value) ? json_number_value(value) : NAN;
         }
     }
     return n;
@@ -40,17 +41,17 @@ static const json_t *same_row(const json_t *document, const json_t *row)
     return NULL;
 }
 
-json_t *compare_baseline_read(const char *file, struct mr_error *err)
+json_t *compare_read(const char *option, const char *file, struct mr_error *err)
 {
     json_error_t where;
     json_t *then = json_load_file(file, 0, &where);
     const char *schema = json_string_value(json_object_get(then, "schema"));
     if (then == NULL) {
-        mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "compare: --baseline %s: %s; give a file that compare --json wrote", file,
+        mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "compare: --%s %s: %s; give a file that compare --json wrote", option, file,
                      where.text);
     } else if (schema == NULL || strcmp(schema, "millrace.compare/1") != 0) {
-        mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "compare: --baseline %s: its schema is %s, not millrace.compare/1; give a "
-                     "file that compare --json wrote", file, schema != NULL ? schema : "not told");
+        mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "compare: --%s %s: its schema is %s, not millrace.compare/1; give a file that "
+                     "compare --json wrote", option, file, schema != NULL ? schema : "not told");
         json_decref(then);
         then = NULL;
     }

@@ -2,6 +2,7 @@
  * Before it and after it the core idles, starts and drains, and the kernel counts that too: none of it is the row's. */
 #include "apps/millrace/compare.h"
 
+#include <math.h>
 #include <string.h>
 
 static double number(const json_t *object, const char *key)
@@ -77,7 +78,7 @@ static void add_times(struct compare_row *row, struct compare_round *r, const js
         busy += grown(before, core, "busy") + grown(before, core, "blocked");
         all += grown(before, core, "idle") + grown(before, core, "housekeeping");
     }
-    r->busy_share = busy + all > 0 ? busy / (busy + all) : 0;
+    r->busy_share = busy + all > 0 ? busy / (busy + all) : NAN;
 }
 
 static void add_batches(struct compare_row *row, const json_t *from, const json_t *to)
@@ -118,5 +119,5 @@ void compare_count(struct compare_row *row, struct compare_round *r, const json_
     add_times(row, r, from, to);
     add_batches(row, from, to);
     row->syscalls += grown(from, to, "syscalls");
-    r->syscalls = frames > 0 ? grown(from, to, "syscalls") / frames : 0;
+    r->syscalls = frames > 0 ? grown(from, to, "syscalls") / frames : NAN;
 }

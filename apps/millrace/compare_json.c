@@ -4,6 +4,7 @@
 
 #include "lib/engine/plan.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -11,7 +12,7 @@ static const char *const SHARE_KEYS[COMPARE_SHARES] = {"10", "50", "90"};
 
 static json_t *real_or_null(double value)
 {
-    return value > 0 ? json_real(value) : json_null();
+    return isfinite(value) ? json_real(value) : json_null();
 }
 
 /* ---- one figure over rounds ---- */
@@ -72,7 +73,7 @@ static void fill_box(struct compare *c)
         for (uint32_t k = 0; k < c->rounds && row->kind != COMPARE_NOBODY; k++) {
             struct compare_round *r = &c->rows[i].round[k];
             bool known = alone > 0 && r->flat_mpps > 0 && r->source_ns > 0 && !r->disturbed;
-            r->box_ns = known ? r->cpu_ns + (r->source_ns - alone) * r->offered_mpps / r->flat_mpps : 0;
+            r->box_ns = known ? (isnan(r->cpu_ns) ? 0 : r->cpu_ns) + (r->source_ns - alone) * r->offered_mpps / r->flat_mpps : NAN;
         }
     }
 }
@@ -135,9 +136,9 @@ static json_t *bare_json(const struct compare *c, const struct compare_row *row)
     if (rate.n == 0) {
         return json_null();
     }
-    json_t *j = json_pack("{s:f, s:f, s:f, s:i, s:f, s:f}", "ratio", rate.median, "low", rate.low, "high", rate.high,
-                          "pairs", (int)rate.n, "bare_mpps", MEDIAN(bare_mpps), "bare_cpu_ns_per_frame",
-                          MEDIAN(bare_cpu_ns));
+    json_t *j = json_pack("{s:f, s:f, s:f, s:i, s:f}", "ratio", rate.median, "low", rate.low, "high", rate.high,
+                          "pairs", (int)rate.n, "bare_mpps", MEDIAN(bare_mpps));
+    json_object_set_new(j, "bare_cpu_ns_per_frame", real_or_null(MEDIAN(bare_cpu_ns)));
     json_object_set_new(j, "cpu", cpu.n == 0 ? json_null()
                                              : json_pack("{s:f, s:f, s:f}", "ratio", cpu.median, "low", cpu.low, "high", cpu.high));
     return j;
@@ -176,7 +177,7 @@ static json_t *rounds_json(const struct compare *c, const struct compare_row *ro
 {
     json_t *j = json_object();
     json_object_set_new(j, "mpps_no_loss", column_json(c, row, offsetof(struct compare_round, no_loss_mpps)));
-    json_object_set_new(j, "mpps_none_passed", real_or_null(MEDIAN(failed_mpps)));
+    json_object_set_new(j, "mpps_none_passed", column_json(c, row, offsetof(struct compare_round, failed_mpps)));
     json_object_set_new(j, "mpps_flat_out", column_json(c, row, offsetof(struct compare_round, flat_mpps)));
     json_object_set_new(j, "cpu_ns_per_frame", column_json(c, row, offsetof(struct compare_round, cpu_ns)));
     return j;
@@ -190,6 +191,7 @@ static void put_rates(const struct compare *c, const struct compare_row *row, js
         limited += row->round[i].source_limited;
     }
     json_object_set_new(j, "mpps_no_loss", real_or_null(MEDIAN(no_loss_mpps)));
+    json_object_set_new(j, "mpps_none_passed", real_or_null(MEDIAN(failed_mpps)));
     json_object_set_new(j, "mpps_flat_out", real_or_null(MEDIAN(flat_mpps)));
     json_object_set_new(j, "mpps_offered", real_or_null(MEDIAN(offered_mpps)));
     json_object_set_new(j, "source_limited", json_boolean(limited != 0));
@@ -203,7 +205,7 @@ static void put_rates(const struct compare *c, const struct compare_row *row, js
 
 static json_t *row_json(const struct compare *c, const struct compare_row *row, const struct compare_row *above)
 {
-    bool ran = row->reason[0] == 0 && MEDIAN(flat_mpps) > 0;
+    bool ran = row->reason[0] == 0;
     json_t *j = json_object();
     json_object_set_new(j, row->kind == COMPARE_DRIVER ? "driver" : "name", json_string(row->name));
     json_object_set_new(j, "feed", json_string(row->xdp_fed ? "xdp" : "skb"));
@@ -211,7 +213,7 @@ static json_t *row_json(const struct compare *c, const struct compare_row *row, 
     json_object_set_new(j, "reason", row->reason[0] != 0 ? json_string(row->reason) : json_null());
     put_rates(c, row, j);
     json_object_set_new(j, "latency_ns", latency_json(c, row));
-    json_object_set_new(j, "syscalls_per_frame", ran && row->calls_counted ? json_real(MEDIAN(syscalls)) : json_null());
+    json_object_set_new(j, "syscalls_per_frame", ran && row->calls_counted ? real_or_null(MEDIAN(syscalls)) : json_null());
     json_object_set_new(j, "copies", ran && row->copies >= 0 ? json_integer(row->copies) : json_null());
     json_object_set_new(j, "cpu_ns_per_frame", real_or_null(MEDIAN(cpu_ns)));
     json_object_set_new(j, "cpu_ns_per_frame_system", real_or_null(MEDIAN(box_ns)));

@@ -22,6 +22,7 @@ static const char help[] =
     "  --quick               90 s at most: short windows, coarse search; without it 8 min at most\n"
     "  --bare DIR            where the bare loops are (bare_uring, …); default the build tree's perf\n"
     "  --baseline FILE       a document of an earlier run: ratios to it, with intervals\n"
+    "  --table-from FILE     print the tables of such a document, and run nothing\n"
     "  --json FILE|-         the result as one JSON document\n"
     "  --quiet               no progress, no tables\n"
     "  --verbose             errors with errno and whose fault it is\n"
@@ -31,7 +32,7 @@ static const char help[] =
     "\n"
     "Exit code 0: done; 1: failed; 2: usage; 3: the machine cannot.\n";
 
-enum { DRIVERS = 1, FEED, SIZE, WORK, ROUNDS, SEED, QUICK, BARE, BASELINE, JSON, QUIET, VERBOSE, HELP = 'h' };
+enum { DRIVERS = 1, FEED, SIZE, WORK, ROUNDS, SEED, QUICK, BARE, BASELINE, TABLE_FROM, JSON, QUIET, VERBOSE, HELP = 'h' };
 
 static const struct option known[] = {
     {"drivers", required_argument, NULL, DRIVERS},   {"feed", required_argument, NULL, FEED},
@@ -39,7 +40,8 @@ static const struct option known[] = {
     {"work", required_argument, NULL, WORK},         {"rounds", required_argument, NULL, ROUNDS},
     {"seed", required_argument, NULL, SEED},         {"quick", no_argument, NULL, QUICK},
     {"bare", required_argument, NULL, BARE},
-    {"baseline", required_argument, NULL, BASELINE}, {"json", required_argument, NULL, JSON},
+    {"baseline", required_argument, NULL, BASELINE}, {"table-from", required_argument, NULL, TABLE_FROM},
+    {"json", required_argument, NULL, JSON},
     {"quiet", no_argument, NULL, QUIET},             {"verbose", no_argument, NULL, VERBOSE},
     {"help", no_argument, NULL, HELP},               {0}};
 
@@ -114,6 +116,9 @@ static int take(struct compare_options *o, int option, const char *text, struct 
         break;
     case BASELINE:
         o->baseline = text;
+        break;
+    case TABLE_FROM:
+        o->recorded = text;
         break;
     case JSON:
         o->json = text;

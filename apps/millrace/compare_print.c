@@ -48,6 +48,17 @@ static void print_latency(FILE *out, const json_t *row, bool with_p99_9)
     }
 }
 
+/* A median of 0 is told in a word: most rounds found no rate that passed. */
+static void print_no_loss(FILE *out, const json_t *row)
+{
+    const json_t *rate = json_object_get(row, "mpps_no_loss");
+    if (json_is_number(rate) && json_number_value(rate) == 0) {
+        fprintf(out, "%9s", "none");
+    } else {
+        cell(out, 9, "%.3f", rate, 1, json_is_true(json_object_get(row, "source_limited")) ? "+" : "");
+    }
+}
+
 static void print_row(FILE *out, const json_t *row, bool with_p99_9)
 {
     const json_t *flat = json_object_get(json_object_get(row, "interval"), "mpps_flat_out");
@@ -56,7 +67,7 @@ static void print_row(FILE *out, const json_t *row, bool with_p99_9)
         snprintf(interval, sizeof interval, "[%.3f .. %.3f]", number(flat, "low"), number(flat, "high"));
     }
     fprintf(out, "%-14s", name_of(row));
-    cell(out, 9, "%.3f", json_object_get(row, "mpps_no_loss"), 1, json_is_true(json_object_get(row, "source_limited")) ? "+" : "");
+    print_no_loss(out, row);
     cell(out, 9, "%.3f", json_object_get(row, "mpps_flat_out"), 1,
          json_integer_value(json_object_get(row, "disturbed_rounds")) != 0 ? "!" : "");
     fprintf(out, " %-18s", interval);
@@ -95,6 +106,23 @@ static void print_losses(FILE *out, const json_t *row)
     fputs(between[0] == ',' ? "\n" : "", out);
 }
 
+static int rounds_of(const json_t *row)
+{
+    return (int)json_array_size(json_object_get(json_object_get(row, "rounds"), "mpps_none_passed"));
+}
+
+/* In which no rate passed. */
+static int rounds_without(const json_t *row)
+{
+    size_t i;
+    const json_t *rate;
+    int n = 0;
+    json_array_foreach(json_object_get(json_object_get(row, "rounds"), "mpps_none_passed"), i, rate) {
+        n += json_is_number(rate);
+    }
+    return n;
+}
+
 static void print_row_words(FILE *out, const json_t *row, bool colour)
 {
     int disturbed = (int)number(row, "disturbed_rounds");
@@ -111,7 +139,8 @@ static void print_row_words(FILE *out, const json_t *row, bool colour)
         fprintf(out, "  source   at its limit: it could not offer what was asked, so that the rate without loss is at least this\n");
     }
     if (json_is_number(json_object_get(row, "mpps_none_passed"))) {
-        fprintf(out, "  no loss  no rate passed, down to %.3f Mpps\n", number(row, "mpps_none_passed"));
+        fprintf(out, "  no loss  in %d of %d rounds no rate passed, down to %.3f Mpps\n", rounds_without(row), rounds_of(row),
+                number(row, "mpps_none_passed"));
     }
     if (disturbed != 0) {
         fprintf(out, "  noise    in %d rounds something else took more than 12 %% of a CPU\n", disturbed);

@@ -7,6 +7,7 @@
 #include "lib/sys/clock.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 static const double SHARES[COMPARE_SHARES] = {0.1, 0.5, 0.9};
@@ -62,13 +63,13 @@ static void keep_flat(struct compare_row *row, struct compare_round *r, const st
                       const json_t *report)
 {
     r->offered_mpps = f->window_sent / f->window_ns * 1e3;
-    r->source_ns = f->window_sent > 0 ? f->source_ns / f->window_sent : 0;
+    r->source_ns = f->window_sent > 0 ? f->source_ns / f->window_sent : NAN;
     r->disturbed = f->disturbed;
     row->sent += f->window_sent;
     row->received += f->window_received;
     row->window_ns += f->window_ns;
-    if (f->window_received > 0) {
-        r->flat_mpps = f->window_received / f->window_ns * 1e3;
+    r->flat_mpps = f->window_received / f->window_ns * 1e3;
+    if (f->window_received > 0 && row->kind == COMPARE_DRIVER) {
         r->cpu_ns = f->engine_ns / f->window_received;
     }
     if (report != NULL) {
@@ -101,7 +102,7 @@ static int flat_out(struct compare *c, struct compare_row *row, struct compare_r
 
 /* ---- without loss, and latency ---- */
 
-/* From what earlier rounds found, or else from what came through flat out. */
+/* From what earlier rounds found, or else from what came through flat out; where nothing did, from far below. */
 static double guess_of(const struct compare *c, const struct compare_row *row, const struct compare_round *r)
 {
     double found[MR_ROUNDS_MAX];
@@ -111,7 +112,8 @@ static double guess_of(const struct compare *c, const struct compare_row *row, c
             found[n++] = row->round[i].no_loss_mpps;
         }
     }
-    return (n != 0 ? mr_median(found, n) : r->flat_mpps) * 1e6;
+    double flat = r->flat_mpps > 0 ? r->flat_mpps : r->offered_mpps / 10;
+    return (n != 0 ? mr_median(found, n) : flat) * 1e6;
 }
 
 static int search(struct compare *c, const struct compare_row *row, struct compare_round *r, struct mr_error *err)
@@ -123,7 +125,7 @@ static int search(struct compare *c, const struct compare_row *row, struct compa
                                           .trials_most = c->times.trials};
     struct mr_search s;
     double guess = guess_of(c, row, r);
-    if (guess <= 0) {
+    if (!(guess > 0)) {
         return 0;
     }
     mr_search_init(&s, &rules, guess);
@@ -137,7 +139,7 @@ static int search(struct compare *c, const struct compare_row *row, struct compa
         mr_search_tell(&s, got.offered_fps, got.sent, got.received);
     }
     r->no_loss_mpps = s.passed / 1e6;
-    r->failed_mpps = s.passed > 0 ? 0 : s.failed / 1e6;
+    r->failed_mpps = s.passed > 0 || s.failed <= 0 ? NAN : s.failed / 1e6;
     r->source_limited = s.source_limited;
     return 0;
 }

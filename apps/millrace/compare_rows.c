@@ -6,8 +6,19 @@
 #include "lib/port/port.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+static void blank(struct compare_row *row)
+{
+    const struct compare_latency none = {NAN, NAN, NAN, NAN, NAN};
+    for (uint32_t i = 0; i < MR_ROUNDS_MAX; i++) {
+        row->round[i] = (struct compare_round){.flat_mpps = NAN, .no_loss_mpps = NAN, .offered_mpps = NAN, .cpu_ns = NAN, .box_ns = NAN,
+                                               .busy_share = NAN, .syscalls = NAN, .failed_mpps = NAN, .source_ns = NAN,
+                                               .bare_mpps = NAN, .bare_cpu_ns = NAN, .latency = {none, none, none}};
+    }
+}
 
 static struct compare_row *add(struct compare *c, const char *name, enum compare_kind kind)
 {
@@ -16,6 +27,7 @@ static struct compare_row *add(struct compare *c, const char *name, enum compare
     row->drops = json_object();
     row->program = row->link = -1;
     row->copies = -1;
+    blank(row);
     snprintf(row->name, sizeof row->name, "%s", name);
     return row;
 }

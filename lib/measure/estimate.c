@@ -1,5 +1,6 @@
 #include "lib/measure/estimate.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,7 +81,7 @@ static uint32_t present(const double *values, uint32_t n, double *there)
 {
     uint32_t k = 0;
     for (uint32_t i = 0; i < n && i < MR_ROUNDS_MAX; i++) {
-        if (values[i] > 0) {
+        if (!isnan(values[i])) {
             there[k++] = values[i];
         }
     }
@@ -90,7 +91,7 @@ static uint32_t present(const double *values, uint32_t n, double *there)
 struct mr_estimate mr_estimate(const double *values, uint32_t n, uint64_t seed)
 {
     double there[MR_ROUNDS_MAX];
-    struct mr_estimate e = {.n = present(values, n, there)};
+    struct mr_estimate e = {.n = present(values, n, there), .median = NAN, .low = NAN, .high = NAN};
     if (e.n == 0) {
         return e;
     }
@@ -108,7 +109,7 @@ struct mr_estimate mr_estimate_ratio(const double *ours, const double *theirs, u
     double ratios[MR_ROUNDS_MAX];
     uint32_t pairs = 0;
     for (uint32_t i = 0; i < n && i < MR_ROUNDS_MAX; i++) {
-        if (ours[i] > 0 && theirs[i] > 0) {
+        if (!isnan(ours[i]) && !isnan(theirs[i]) && theirs[i] != 0) {
             ratios[pairs++] = ours[i] / theirs[i];
         }
     }
@@ -120,8 +121,9 @@ struct mr_estimate mr_estimate_quotient(const double *ours, uint32_t n_ours, con
 {
     double a[MR_ROUNDS_MAX], b[MR_ROUNDS_MAX], drawn[RESAMPLES];
     uint32_t n = present(ours, n_ours, a), m = present(theirs, n_theirs, b);
-    struct mr_estimate e = {.n = n < m ? n : m};
-    if (e.n == 0) {
+    struct mr_estimate e = {.n = n < m ? n : m, .median = NAN, .low = NAN, .high = NAN};
+    if (e.n == 0 || mr_median(b, m) == 0) {
+        e.n = 0; // there is no quotient by nothing
         return e;
     }
     e.median = mr_median(a, n) / mr_median(b, m);

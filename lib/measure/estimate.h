@@ -17,7 +17,7 @@
 #define MR_ROUNDS_FOR_INTERVAL 6u
 
 struct mr_estimate {
-    uint32_t n;       /* values that it rests on; 0 = none, and then nothing below is known */
+    uint32_t n;       /* values that it rests on; 0 = none, and then what is below is no number (NAN) */
     double median;
     double low, high;
     bool range;       /* low and high are the least and the greatest value, no 95 % interval */
@@ -26,14 +26,15 @@ struct mr_estimate {
 /* mr_median: of n values, at most MR_ROUNDS_MAX; 0 without any. */
 double mr_median(const double *values, uint32_t n);
 
-/* mr_estimate: of n values; those that are not above 0 are rounds without a value and left out. */
+/* mr_estimate: of n values; NAN is a round that was not measured, and left out. One that measured 0 counts like any other. */
 struct mr_estimate mr_estimate(const double *values, uint32_t n, uint64_t seed);
 
-/* mr_estimate_ratio: of ours[i] / theirs[i], over the rounds in which both have a value. */
+/* mr_estimate_ratio: of ours[i] / theirs[i], over the rounds in which both were measured and theirs is not 0. */
 struct mr_estimate mr_estimate_ratio(const double *ours, const double *theirs, uint32_t n, uint64_t seed);
 
 /* mr_estimate_quotient: of the median of ours over the median of theirs, which were not measured in pairs: each side is
- * drawn on its own. With fewer than 6 values on a side the interval is the range of all quotients. n is the smaller number. */
+ * drawn on its own. With fewer than 6 values on a side the interval is the range of all quotients, its upper end INFINITY where
+ * theirs holds a 0. n is the smaller number; 0 too where the median of theirs is 0. */
 struct mr_estimate mr_estimate_quotient(const double *ours, uint32_t n_ours, const double *theirs, uint32_t n_theirs,
                                         uint64_t seed);
 

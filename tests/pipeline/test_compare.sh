@@ -46,6 +46,16 @@ refuses 2 'give a file that compare --json wrote' --baseline "$dir/none"
 echo '{"schema": "millrace.run/1"}' >"$dir/other"
 refuses 2 'its schema is millrace.run/1' --baseline "$dir/other"
 
+# A round in which no rate passed is a value, and told in words.
+cat >"$dir/recorded" <<END
+{"schema": "millrace.compare/1", "sources": [{"feed": "skb", "mpps_alone": 1.0}], "drivers": [{"driver": "lossy", "feed": "skb",
+ "reason": null, "mpps_no_loss": 0, "mpps_flat_out": 0.2, "mpps_none_passed": 0.0123, "rounds": {"mpps_none_passed": [0.0123, null, 0.01]}}]}
+END
+"$millrace" compare --table-from "$dir/recorded" >"$dir/table" || fail "--table-from: exit code $?"
+grep -q '^lossy  *none  *0.200 ' "$dir/table" || fail "no rate passed, and the table has $(grep '^lossy' "$dir/table")"
+grep -q 'in 2 of 3 rounds no rate passed, down to 0.012 Mpps' "$dir/table" || fail "the table does not say how far down no rate passed"
+refuses 2 'compare: --table-from' --table-from "$dir/other"
+
 "$millrace" compare --quick --rounds 1 --seed 7 --drivers uring,memory,tap --json "$dir/doc" >"$dir/table" 2>"$dir/err"
 code=$?
 [ $code -eq 3 ] && { echo "SKIP: $(cat "$dir/err")"; exit 77; }

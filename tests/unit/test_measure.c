@@ -6,6 +6,7 @@
 #include "lib/measure/search.h"
 #include "lib/measure/why.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- estimate ---- */
@@ -20,14 +21,32 @@ Test(measure, median_of_odd_even_and_none)
 
 Test(measure, few_rounds_give_their_range_and_say_so)
 {
-    const double v[] = {3, 0, 1, 2};
+    const double v[] = {3, NAN, 1, 2};
     const struct mr_estimate e = mr_estimate(v, 4, 7);
-    cr_assert(eq(u32, e.n, 3), "a round without a value is left out");
+    cr_assert(eq(u32, e.n, 3), "a round that was not measured is left out");
     cr_assert(e.range);
     cr_assert(eq(dbl, e.median, 2));
     cr_assert(eq(dbl, e.low, 1));
     cr_assert(eq(dbl, e.high, 3));
     cr_assert(eq(u32, mr_estimate(v + 1, 1, 7).n, 0));
+    cr_assert(isnan(mr_estimate(v + 1, 1, 7).median));
+}
+
+Test(measure, a_round_that_measured_nothing_is_a_value)
+{
+    const double v[] = {0, 5, 0};
+    const struct mr_estimate e = mr_estimate(v, 3, 7);
+    cr_assert(eq(u32, e.n, 3));
+    cr_assert(eq(dbl, e.median, 0), "two rounds of three let nothing through");
+    cr_assert(eq(dbl, e.high, 5));
+    const double theirs[] = {2, 2, 0};
+    const struct mr_estimate ratio = mr_estimate_ratio(v, theirs, 3, 7);
+    cr_assert(eq(u32, ratio.n, 2), "none by nothing");
+    cr_assert(eq(dbl, ratio.low, 0));
+    const struct mr_estimate by = mr_estimate_quotient(v, 3, theirs, 3, 7);
+    cr_assert(eq(dbl, by.median, 0));
+    cr_assert(isinf(by.high));
+    cr_assert(eq(u32, mr_estimate_quotient(theirs, 3, v, 3, 7).n, 0));
 }
 
 /* Of samples whose true median is 100, the interval must hold it in about 95 of 100 cases. */
@@ -59,7 +78,7 @@ Test(measure, the_same_seed_gives_the_same_interval)
 
 Test(measure, ratios_are_taken_within_rounds)
 {
-    const double ours[] = {2, 20, 200, 0}, theirs[] = {1, 10, 100, 5};
+    const double ours[] = {2, 20, 200, NAN}, theirs[] = {1, 10, 100, 5};
     const struct mr_estimate e = mr_estimate_ratio(ours, theirs, 4, 1);
     cr_assert(eq(u32, e.n, 3));
     cr_assert(eq(dbl, e.median, 2));
