@@ -20,6 +20,7 @@
 
 #include "apps/millrace/lab.h"
 #include "apps/millrace/lab_wire.h"
+#include "lib/measure/box.h"
 #include "lib/measure/estimate.h"
 #include "lib/measure/search.h"
 #include "lib/measure/why.h"
@@ -67,7 +68,9 @@ struct compare_round {
     double flat_mpps, no_loss_mpps, offered_mpps; /* offered: flat out */
     double cpu_ns, box_ns, busy_share, syscalls;
     double failed_mpps; /* where none passed, no_loss_mpps being 0: the lowest rate tried */
-    double source_ns;  /* CPU of the source a frame sent */
+    double source_ns;  /* busy time of the source's CPU a frame sent */
+    double box_resolution_ns;
+    struct mr_box box;
     double bare_mpps, bare_cpu_ns; /* of the bare loop, flat out */
     struct compare_latency latency[COMPARE_SHARES];
     bool disturbed, source_limited;
@@ -153,7 +156,9 @@ struct compare_offered {
     double p50_ns, p99_ns, p99_9_ns; /* of a verifying sink */
     /* of the window */
     double window_ns, window_sent, window_received;
-    double engine_ns, source_ns;     /* CPU time */
+    double engine_ns;                /* CPU time */
+    double busy_ns, source_busy_ns;  /* of all CPUs that the lab uses; of the source's. By /proc/stat; NAN = cannot be read */
+    double tick_ns;                  /* how far off busy_ns may be */
     bool disturbed;
 };
 

@@ -62,20 +62,27 @@ static json_t *column_json(const struct compare *c, const struct compare_row *ro
 
 /* ---- of the whole machine ---- */
 
-/* What a frame costs on both CPUs, less what the source alone costs: the source's CPU also runs the receiving half of the
- * kernel, and that part is what it takes longer for a frame than when nobody listens. */
 static void fill_box(struct compare *c)
 {
-    double alone = 0;
+    double alone = NAN;
     for (uint32_t i = 0; i < c->n_rows; i++) {
         const struct compare_row *row = &c->rows[i];
         alone = row->kind == COMPARE_NOBODY ? MEDIAN(source_ns) : alone; // it comes first of each feed
         for (uint32_t k = 0; k < c->rounds && row->kind != COMPARE_NOBODY; k++) {
             struct compare_round *r = &c->rows[i].round[k];
-            bool known = alone > 0 && r->flat_mpps > 0 && r->source_ns > 0 && !r->disturbed;
-            r->box_ns = known ? (isnan(r->cpu_ns) ? 0 : r->cpu_ns) + (r->source_ns - alone) * r->offered_mpps / r->flat_mpps : NAN;
+            r->box_ns = mr_box_ns(&r->box, alone);
+            r->box_resolution_ns = mr_box_resolution_ns(&r->box);
         }
     }
+}
+
+static void put_box(const struct compare *c, const struct compare_row *row, json_t *j)
+{
+    double own = MEDIAN(cpu_ns), box = MEDIAN(box_ns), resolution = MEDIAN(box_resolution_ns);
+    const char *refusal = row->reason[0] != 0 ? "it did not run" : mr_box_refuse(box, isnan(own) ? 0 : own, resolution);
+    json_object_set_new(j, "cpu_ns_per_frame_system", refusal == NULL ? json_real(box) : json_null());
+    json_object_set_new(j, "system_reason", refusal == NULL ? json_null() : json_string(refusal));
+    json_object_set_new(j, "system_resolution_ns", real_or_null(resolution));
 }
 
 /* ---- why ---- */
@@ -180,6 +187,7 @@ static json_t *rounds_json(const struct compare *c, const struct compare_row *ro
     json_object_set_new(j, "mpps_none_passed", column_json(c, row, offsetof(struct compare_round, failed_mpps)));
     json_object_set_new(j, "mpps_flat_out", column_json(c, row, offsetof(struct compare_round, flat_mpps)));
     json_object_set_new(j, "cpu_ns_per_frame", column_json(c, row, offsetof(struct compare_round, cpu_ns)));
+    json_object_set_new(j, "cpu_ns_per_frame_system", column_json(c, row, offsetof(struct compare_round, box_ns)));
     return j;
 }
 
@@ -216,7 +224,7 @@ static json_t *row_json(const struct compare *c, const struct compare_row *row, 
     json_object_set_new(j, "syscalls_per_frame", ran && row->calls_counted ? real_or_null(MEDIAN(syscalls)) : json_null());
     json_object_set_new(j, "copies", ran && row->copies >= 0 ? json_integer(row->copies) : json_null());
     json_object_set_new(j, "cpu_ns_per_frame", real_or_null(MEDIAN(cpu_ns)));
-    json_object_set_new(j, "cpu_ns_per_frame_system", real_or_null(MEDIAN(box_ns)));
+    put_box(c, row, j);
     json_object_set_new(j, "busy_share", real_or_null(MEDIAN(busy_share)));
     json_object_set(j, "drops", row->drops);
     json_object_set_new(j, "window", window_json(row));

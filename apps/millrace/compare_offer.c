@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,7 +20,8 @@ static void nap(uint64_t ns)
 /* ---- a window ---- */
 
 struct reading {
-    double at_ns, sent, received, engine_ns, source_ns, busy_ns, steal_ns;
+    double at_ns, sent, received, engine_ns, source_ns, busy_ns, source_busy_ns, steal_ns;
+    uint32_t cpus; /* that were found */
 };
 
 static double cpu_ns(const struct lab_process *p)
@@ -47,8 +49,11 @@ static void cpus_busy(const struct lab_options *lab, struct reading *r)
         for (uint32_t i = 0; ours && i < lab->n_cores; i++) {
             used |= cpu == lab->cores[i];
         }
-        r->busy_ns += used ? (double)(user + nice + system + irq + soft) * tick_ns : 0;
+        double busy_ns = (double)(user + nice + system + irq + soft) * tick_ns;
+        r->busy_ns += used ? busy_ns : 0;
+        r->source_busy_ns += used && cpu == lab->source_cpu ? busy_ns : 0;
         r->steal_ns += used ? (double)steal * tick_ns : 0;
+        r->cpus += used;
     }
     if (f != NULL) {
         fclose(f);
@@ -74,7 +79,7 @@ static void take_reading(const struct compare *c, const struct compare_offer *o,
 /* Something else had a share of the two CPUs: another process, or the host. */
 static bool disturbed(const struct compare_offered *w, const struct reading *from, const struct reading *to)
 {
-    double foreign = to->busy_ns - from->busy_ns - w->engine_ns - w->source_ns;
+    double foreign = to->busy_ns - from->busy_ns - w->engine_ns - (to->source_ns - from->source_ns);
     double steal = to->steal_ns - from->steal_ns;
     return (foreign > steal ? foreign : steal) > COMPARE_FOREIGN_MOST * w->window_ns;
 }
@@ -103,7 +108,9 @@ static void watch_window(const struct compare *c, const struct compare_offer *o,
     out->window_sent = to.sent - from.sent;
     out->window_received = to.received - from.received;
     out->engine_ns = to.engine_ns - from.engine_ns;
-    out->source_ns = to.source_ns - from.source_ns;
+    out->busy_ns = to.cpus != 0 ? to.busy_ns - from.busy_ns : NAN;
+    out->source_busy_ns = to.cpus != 0 ? to.source_busy_ns - from.source_busy_ns : NAN;
+    out->tick_ns = to.cpus * 1e9 / (double)sysconf(_SC_CLK_TCK);
     out->disturbed = disturbed(out, &from, &to);
 }
 

@@ -63,8 +63,9 @@ static void keep_flat(struct compare_row *row, struct compare_round *r, const st
                       const json_t *report)
 {
     r->offered_mpps = f->window_sent / f->window_ns * 1e3;
-    r->source_ns = f->window_sent > 0 ? f->source_ns / f->window_sent : NAN;
+    r->source_ns = f->window_sent > 0 ? f->source_busy_ns / f->window_sent : NAN;
     r->disturbed = f->disturbed;
+    r->box = (struct mr_box){f->busy_ns, f->window_sent, f->window_received, f->tick_ns, f->disturbed};
     row->sent += f->window_sent;
     row->received += f->window_received;
     row->window_ns += f->window_ns;

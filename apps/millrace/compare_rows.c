@@ -14,7 +14,8 @@ static void blank(struct compare_row *row)
 {
     const struct compare_latency none = {NAN, NAN, NAN, NAN, NAN};
     for (uint32_t i = 0; i < MR_ROUNDS_MAX; i++) {
-        row->round[i] = (struct compare_round){.flat_mpps = NAN, .no_loss_mpps = NAN, .offered_mpps = NAN, .cpu_ns = NAN, .box_ns = NAN,
+        row->round[i] = (struct compare_round){.flat_mpps = NAN, .no_loss_mpps = NAN, .offered_mpps = NAN, .cpu_ns = NAN,
+                                               .box_ns = NAN, .box_resolution_ns = NAN,
                                                .busy_share = NAN, .syscalls = NAN, .failed_mpps = NAN, .source_ns = NAN,
                                                .bare_mpps = NAN, .bare_cpu_ns = NAN, .latency = {none, none, none}};
     }

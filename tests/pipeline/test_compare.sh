@@ -80,6 +80,13 @@ if [ "$(get drivers.0.disturbed_rounds)" = 0 ]; then
     is drivers.0.window.seconds "$spent > 0.75 * x && $spent < 1.25 * x"
 fi
 is drivers.0.window.syscalls "x / $(get drivers.0.window.forwarded) - $(get drivers.0.syscalls_per_frame) < 1e-6 && x > 0"
+# The whole box is not less than the process alone, but for the resolution; or it says why it is not told.
+if [ "$(get drivers.0.cpu_ns_per_frame_system)" = null ]; then
+    case $(get drivers.0.system_reason) in *[a-z]*) ;; *) fail "no box, and no reason: $(get drivers.0.system_reason)" ;; esac
+else
+    same drivers.0.system_reason null
+    is drivers.0.cpu_ns_per_frame_system "x >= $(get drivers.0.cpu_ns_per_frame) - $(get drivers.0.system_resolution_ns)"
+fi
 for key in feed mode drops why ratio_to_bare cpu_ns_per_frame_system latency_ns.50.p99 latency_ns.90.p99 rounds; do
     get drivers.0.$key >/dev/null || fail "no drivers.0.$key"
 done

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
+#include "lib/measure/box.h"
 #include "lib/measure/estimate.h"
 #include "lib/measure/search.h"
 #include "lib/measure/why.h"
@@ -120,6 +121,31 @@ Test(measure, a_shuffle_holds_each_row_once_and_moves_them)
     for (int i = 0; i < 10; i++) {
         cr_assert(gt(u32, first[i], 50), "row %d came first %u times of 1000", i, first[i]);
     }
+}
+
+/* ---- box ---- */
+
+/* Two CPUs, full for 500 ms; 100,000 of 200,000 frames came through; the source alone needs 2 us a frame. */
+static const struct mr_box half = {.busy_ns = 1e9, .sent = 2e5, .received = 1e5, .tick_ns = 2e7};
+
+Test(measure, the_box_is_the_busy_time_less_the_source_alone)
+{
+    cr_assert(eq(dbl, mr_box_ns(&half, 2000), 6000));
+    cr_assert(eq(dbl, mr_box_resolution_ns(&half), 300));
+    struct mr_box w = half;
+    w.disturbed = true;
+    cr_assert(isnan(mr_box_ns(&w, 2000)));
+    cr_assert(isnan(mr_box_ns(&half, NAN)), "the source alone was not measured");
+}
+
+Test(measure, a_box_below_its_own_process_is_refused_and_never_clipped)
+{
+    cr_assert(eq(ptr, (void *)mr_box_refuse(6000, 5000, 300), NULL));
+    cr_assert(eq(ptr, (void *)mr_box_refuse(4800, 5000, 300), NULL), "within the resolution: as it was measured");
+    cr_assert(ne(ptr, (void *)mr_box_refuse(4600, 5000, 300), NULL));
+    cr_assert(eq(ptr, (void *)mr_box_refuse(-100, 0, 300), NULL));
+    cr_assert(ne(ptr, (void *)mr_box_refuse(-400, 0, 300), NULL));
+    cr_assert(ne(ptr, (void *)mr_box_refuse(NAN, 0, 300), NULL));
 }
 
 /* ---- search ---- */
