@@ -90,7 +90,7 @@ struct mr_port_config {
     uint32_t loop;              /* times that the file is read; 0 = without end */
     uint64_t max_frames;        /* read at most; 0 = all */
     enum mr_cut cut;            /* records cut by the capture's snap length: sent as they are, or dropped (cut) */
-    bool long_frames;           /* takes frames that fit a big chunk only */
+    bool long_frames;           /* dpdk too: takes frames that fit a big chunk only */
     enum mr_pcap_format format; /* of what is written */
     uint32_t snap;              /* bytes written of a frame; 0 = all */
     /* memory */

@@ -103,7 +103,7 @@ static const struct mr_key table[] = {
     {.name = "loop", R(loop), .type = MR_KEY_TIMES, .preset = "no", .max = UINT32_MAX},
     {.name = "max_frames", R(max_frames), COUNT("0", 0, 1000000000000000)},
     {.name = "cut", R(cut), WORD("send", cut_words)},
-    {.name = "long_frames", R(long_frames), FLAG("no")},
+    {.name = "long_frames", P(long_frames), .driver = "dpdk pcap", .of_rx = true, FLAG("no")},
     {.name = "write", K(write), TEXT(255)},
     {.name = "format", K(format), WORD("auto", format_words)},
     {.name = "snap", K(snap), NUMBER("0", 0, 262144)},

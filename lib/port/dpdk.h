@@ -1,15 +1,15 @@
 /* dpdk.h: the DPDK driver's own structs: any poll-mode driver (PMD) of DPDK, on our chunks. Private to lib/port/dpdk*.c.
  *
  * needs            DPDK 22.11 or newer, what the PMD needs; huge pages, or 32 MiB of plain ones (said in the mode)
- * copies per frame 0 by us; what the PMD copies is its own affair (net_af_packet 1 in, 1 out)
+ * copies per frame 0 by us, 1 of a frame that came in several buffers; what the PMD copies is its own affair (net_af_packet 1 in, 1 out)
  * system calls     the PMD's: net_af_packet 1 per sending burst, none for a NIC
  * owner of a frame received: ours from rx_burst's return; sent: the PMD's from tx_burst's return until it frees the mbuf
  *
  * One rte_mempool lies over the whole arena (dpdk_pool.c): an object is the mbuf at chunk + 64, and free chunks stay where
  * they are, on the free lists of their homes, behind mempool operations of ours. So what a PMD receives leaves by any
  * driver, and back, with no byte copied. A PMD frees what it sent on the core that sends: there chunks take their home's
- * way, without the engine. DPDK's cache per thread stays in use where all chunks of a core are of its own home; elsewhere
- * it would hand chunks of one home to a core of another.
+ * way, without the engine. DPDK's cache per thread stays in use where all chunks of a core are small ones of its own home;
+ * elsewhere it would hand chunks of one home to a core of another, or big ones to a device that asked for any.
  *
  * How many chunks a device holds is counted by looking at what left the free lists and the cache across each burst:
  * mr_dpdk_out. What control did before the cores ran is counted too (mr_dpdk_arena.lent).
@@ -91,6 +91,7 @@ struct mr_dpdk_rxq {
     bool is_ring;
     bool closing, closed;
     uint32_t left;        /* closing: frames that are still taken */
+    uint64_t gathered;    /* frames that came in several buffers and were copied into one; written by the core */
 };
 
 #define MR_DPDK_HEADER_AND_TAG 18u /* of a frame, beside its MTU */
@@ -163,6 +164,7 @@ int mr_dpdk_attach(struct mr_io *io, struct mr_error *err);
 uint32_t mr_dpdk_doorbell(struct mr_io *io, uint32_t what);
 void mr_dpdk_detach(struct mr_io *io, uint64_t deadline_ns);
 struct mr_dpdk_core *mr_dpdk_mine(void); /* of the calling thread; NULL: it is no core */
+bool mr_dpdk_may_cache(const struct mr_dpdk_core *c); /* DPDK's own, of this thread */
 
 /* dpdk_rx.c, dpdk_tx.c: the core. */
 uint32_t mr_dpdk_rx_burst(struct mr_rxq *rxq, struct mr_frame *frames, uint32_t n);

@@ -31,14 +31,16 @@ void mr_dpdk_destroy(struct mr_io *io)
     mr_node_free(mr_dpdk_core_of(io), sizeof(struct mr_dpdk_core));
 }
 
-/* With chunks of several homes a cache would give those of one core to the devices of another. Debug builds have none
- * either: they check every chunk that is taken or freed, and would not see these; nor do marks. */
-static bool may_cache(const struct mr_dpdk_core *c)
+/* With chunks of several homes a cache would give those of one core to the devices of another, and big ones to a device that
+ * wants any. Debug builds have none either: they check every chunk that is taken or freed, and would not see these; nor do
+ * marks. */
+bool mr_dpdk_may_cache(const struct mr_dpdk_core *c)
 {
 #ifdef MR_POOL_DEBUG
     return false;
 #endif
-    return c->arena->marks == NULL && c->recycle->n_homes == 1 && c->recycle->homes[0].own != NULL;
+    return c->arena->marks == NULL && c->recycle->n_homes == 1 && c->recycle->homes[0].own != NULL &&
+           c->recycle->homes[0].own->big.capacity == 0;
 }
 
 int mr_dpdk_attach(struct mr_io *io, struct mr_error *err)
@@ -52,7 +54,7 @@ int mr_dpdk_attach(struct mr_io *io, struct mr_error *err)
     if (c->cache == NULL) {
         return mr_error_set(err, MR_FAULT_MACHINE, ENOBUFS, "driver dpdk: memory.chunks: too few for DPDK's mempool; raise it");
     }
-    if (may_cache(c)) {
+    if (mr_dpdk_may_cache(c)) {
         c->cache->size = c->arena->mempool->cache_size;
         c->cache->flushthresh = c->cache->size + c->cache->size / 2;
     }

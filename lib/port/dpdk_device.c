@@ -8,7 +8,7 @@
 #include <net/if.h>
 #include <stdlib.h>
 
-enum { PACKET_MAX = 65535 };
+enum { PACKET_MAX = 65535, MTU_MAX = PACKET_MAX - (int)MR_DPDK_HEADER_AND_TAG };
 
 static int refused(const struct mr_dpdk_port *p, const char *what, int rc, struct mr_error *err)
 {
@@ -53,6 +53,10 @@ static int configure(struct mr_dpdk_port *p, const struct rte_eth_dev_info *info
     int rc = check_queues(p, info, err);
     if (rc < 0) {
         return rc;
+    }
+    if (p->port->config->long_frames && (info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER)) {
+        conf.rxmode.offloads = RTE_ETH_RX_OFFLOAD_SCATTER;
+        conf.rxmode.mtu = info->max_mtu < MTU_MAX ? info->max_mtu : MTU_MAX;
     }
     rc = rte_eth_dev_configure(p->id, (uint16_t)p->pairs, (uint16_t)p->pairs, &conf);
     return rc < 0 ? refused(p, "its configuration", rc, err) : 0;

@@ -1,6 +1,64 @@
 /* dpdk_rx.c: mbufs into descriptors. The mbuf stays as the PMD left it, so that a frame that leaves by DPDK finds it ready. */
 #include "lib/port/dpdk.h"
 
+/* ---- frames in several buffers ---- */
+
+static void copy_rest(unsigned char *to, const struct rte_mbuf *m)
+{
+    for (; m != NULL; m = m->next) {
+        memcpy(to, rte_pktmbuf_mtod(m, const void *), m->data_len);
+        to += m->data_len;
+    }
+}
+
+/* The rest moves in behind the first part. */
+static struct rte_mbuf *join(struct rte_mbuf *m)
+{
+    copy_rest(rte_pktmbuf_mtod(m, unsigned char *) + m->data_len, m->next);
+    rte_pktmbuf_free(m->next);
+    m->next = NULL;
+    m->nb_segs = 1;
+    m->data_len = (uint16_t)m->pkt_len;
+    return m;
+}
+
+/* The big chunk counts as one that the device took, as those of the parts were. */
+static struct rte_mbuf *move(struct mr_dpdk_rxq *q, struct rte_mbuf *m, uint32_t chunk)
+{
+    struct rte_mbuf *big = mr_dpdk_mbuf(q->q.port->base, chunk);
+    q->core->drawn++;
+    big->data_off = MR_CHUNK_DATA - MR_CHUNK_BUF;
+    big->pkt_len = m->pkt_len;
+    big->data_len = (uint16_t)m->pkt_len;
+    copy_rest(rte_pktmbuf_mtod(big, unsigned char *), m);
+    rte_pktmbuf_free(m);
+    return big;
+}
+
+/* The mbuf that has all of it; NULL: there is no room for one. */
+static struct rte_mbuf *gather(struct mr_dpdk_rxq *q, struct rte_mbuf *m)
+{
+    struct mr_pool *pool = q->core->pool;
+    uint32_t chunk;
+    if (m->pkt_len < MR_FRAME_MIN || m->pkt_len > MR_FRAME_MAX) {
+        return NULL;
+    }
+    bool fits = m->data_off + m->pkt_len <= m->buf_len;
+    if (!fits && mr_pool_alloc(pool, &pool->big, &chunk, 1) == 0) {
+        return NULL;
+    }
+    mr_count(&q->gathered, 1);
+    return fits ? join(m) : move(q, m, chunk);
+}
+
+static enum mr_drop reason_of(const struct mr_dpdk_rxq *q, const struct rte_mbuf *m)
+{
+    if (m->pkt_len < MR_FRAME_MIN) {
+        return MR_DROP_runt;
+    }
+    return m->pkt_len > MR_FRAME_MAX ? MR_DROP_too_long : q->core->pool->big.capacity == 0 ? MR_DROP_chain : MR_DROP_no_chunk;
+}
+
 /* What is no frame of ours goes back at once. */
 static void refuse(struct mr_dpdk_rxq *q, struct rte_mbuf *m)
 {
@@ -8,25 +66,37 @@ static void refuse(struct mr_dpdk_rxq *q, struct rte_mbuf *m)
                          .length = m->data_len, .port = q->q.port->number};
     mr_count(&q->q.frames, 1);
     mr_count(&q->q.bytes, m->pkt_len);
-    mr_rxq_drop(&q->q, &f, m->nb_segs != 1 ? MR_DROP_chain : MR_DROP_runt);
+    mr_rxq_drop(&q->q, &f, reason_of(q, m));
     rte_pktmbuf_free(m);
 }
 
-/* Some of a burst are none: the others close up. Returns how many those are. */
+/* Some of a burst are none, or are gathered: the others close up. Returns how many frames there are. */
 static __attribute__((noinline, cold)) uint32_t sift(struct mr_dpdk_rxq *q, struct rte_mbuf **mbufs, uint32_t n,
                                                      struct mr_frame *frames, uint64_t *bytes)
 {
     uint32_t k = 0;
     for (uint32_t i = 0; i < n; i++) {
-        if (mbufs[i]->nb_segs == 1 && mbufs[i]->data_len >= MR_FRAME_MIN) {
-            frames[k++] = frames[i];
-        } else {
-            *bytes -= mbufs[i]->data_len;
-            refuse(q, mbufs[i]);
+        struct rte_mbuf *m = mbufs[i];
+        frames[k] = frames[i];
+        if (m->nb_segs == 1 && m->data_len >= MR_FRAME_MIN) {
+            k++;
+            continue;
         }
+        *bytes -= m->data_len;
+        struct rte_mbuf *whole = m->nb_segs == 1 ? NULL : gather(q, m);
+        if (whole == NULL) {
+            refuse(q, m);
+            continue;
+        }
+        frames[k].chunk = mr_dpdk_chunk(q->q.port->base, whole);
+        frames[k].offset = (uint16_t)(MR_CHUNK_BUF + whole->data_off);
+        frames[k++].length = whole->data_len;
+        *bytes += whole->data_len;
     }
     return k;
 }
+
+/* ---- bursts ---- */
 
 /* A descriptor in two stores. The empty asm keeps them two: joined in a vector register they cost more than they save. */
 static inline void put(struct mr_frame *f, uint64_t low, uint64_t high)

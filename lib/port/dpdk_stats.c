@@ -69,6 +69,13 @@ void mr_dpdk_stats(struct mr_port *port, struct mr_outsides *out)
     if (port->n_txq != 0) {
         mr_outside_add(out, "oerrors", s.oerrors, NULL, p->n_sockets == 0);
     }
+    uint64_t gathered = 0;
+    for (uint32_t i = 0; i < port->n_rxq; i++) {
+        gathered += mr_counted(&MR_CONTAINER_OF(port->rxq[i], struct mr_dpdk_rxq, q)->gathered);
+    }
+    if (gathered != 0) {
+        mr_outside_add(out, "gathered", gathered, NULL, false);
+    }
     if (refused != 0) {
         mr_outside_add(out, "foreign_allocs_refused", refused, NULL, false);
     }
@@ -80,10 +87,9 @@ void *mr_dpdk_report(struct mr_port *port)
 {
     const struct mr_dpdk_port *p = port->state;
     const struct rte_mempool *mp = p->arena->mempool;
-    bool caches = port->n_rxq != 0 && p->arena->marks == NULL;
+    bool caches = port->n_rxq != 0;
     for (uint32_t i = 0; i < port->n_rxq; i++) {
-        const struct mr_dpdk_core *c = MR_CONTAINER_OF(port->rxq[i], struct mr_dpdk_rxq, q)->core;
-        caches &= c->recycle->n_homes == 1 && c->recycle->homes[0].own != NULL;
+        caches &= mr_dpdk_may_cache(MR_CONTAINER_OF(port->rxq[i], struct mr_dpdk_rxq, q)->core);
     }
     return json_pack("{s:s, s:s, s:s, s:i, s:i, s:i}", "pmd", p->pmd, "device", p->name, "version", rte_version(), "mtu",
                      (int)p->mtu, "queue_pairs", (int)p->pairs, "cache", caches ? (int)mp->cache_size : 0);

@@ -63,3 +63,17 @@ same "bytes on standard error" "$(wc -c <$dir/err)" 0
 dpdk_start dpdk net_pcap0,iface=left uring right
 both_ways "pcap and uring" 5000
 dpdk_stop
+
+# Jumbo frames: net_pcap hands over in several buffers what is longer than a small chunk.
+ip link set left mtu 9000 && ip link set right mtu 9000 && in_a ip link set a0 mtu 9000 && in_b ip link set b0 mtu 9000 || fail "no MTU of 9000"
+dpdk_start dpdk net_pcap0,iface=left dpdk net_pcap1,iface=right 1 ", long_frames: yes"
+both_ways "long frames" 500 2200..9014
+dpdk_stop
+same "frames that were gathered" "$(report ports.left.events.gathered)" 500
+
+dpdk_start dpdk net_pcap0,iface=left dpdk net_pcap1,iface=right
+both_ways "short frames with no big chunk" 200
+"$wire" frames a/a0 b/b0 8 8 4000..4000 >$dir/wire
+same "long frames with no big chunk: those that came" "$(wire_says received)" 0
+dpdk_stop
+same "they died as chain" "$(report totals.drops.chain)" 8
