@@ -86,7 +86,7 @@ static int tell(struct compare *c, json_t *doc, struct mr_error *err)
 {
     struct options shown = {.json = c->options.json, .quiet = c->options.quiet};
     if (c->baseline != NULL) {
-        compare_baseline(doc, c->baseline, c->options.seed);
+        compare_baseline(doc, c->baseline, c->options.baseline, c->options.seed);
     }
     int result = present(doc, &shown, compare_print, err);
     json_decref(doc);
@@ -111,7 +111,12 @@ static int compare(struct compare *c, int argc, char **argv, struct mr_error *er
 static int recorded(struct compare *c, struct mr_error *err)
 {
     json_t *doc = compare_read("table-from", c->options.recorded, err);
-    return doc == NULL ? -EINVAL : tell(c, doc, err);
+    int result = doc == NULL ? -EINVAL : c->baseline == NULL ? 0 : compare_baseline_fits(&c->options, doc, c->baseline, err);
+    if (result < 0) {
+        json_decref(doc);
+        return result;
+    }
+    return tell(c, doc, err);
 }
 
 int verb_compare(int argc, char **argv)
@@ -128,7 +133,8 @@ int verb_compare(int argc, char **argv)
     }
     if (result == 0 && c.options.baseline != NULL) {
         c.baseline = compare_read("baseline", c.options.baseline, &err);
-        result = c.baseline != NULL ? 0 : -EINVAL;
+        result = c.baseline == NULL ? -EINVAL
+                 : c.options.recorded != NULL ? 0 : compare_baseline_fits(&c.options, NULL, c.baseline, &err);
     }
     if (result == 0) {
         result = c.options.recorded != NULL ? recorded(&c, &err) : compare(&c, argc, argv, &err);

@@ -10,7 +10,7 @@
  *   compare_count.c    what a row's own counters say of the window
  *   compare_json.c     the document
  *   compare_baseline.c ratios to an earlier one
- *   compare_print.c    the tables made from it
+ *   compare_print.c, compare_print_baseline.c  the tables made from it
  *   compare.c          the order of things
  *
  * The lab's network is made once. Each row of each round runs its pipeline in processes of their own, started anew.
@@ -173,9 +173,14 @@ int compare_offer(struct compare *c, const struct compare_offer *o, struct compa
 json_t *compare_json(struct compare *c, int argc, char **argv);
 void compare_print(const json_t *document, FILE *out, bool colour);
 
-/* compare_read: a document that an option names, NULL with err filled. compare_baseline: puts the ratios to an earlier one into
- * this one. */
+/* compare_read: a document that an option names, NULL with err filled. compare_baseline_fits: ratios of the two would mean
+ * something; document NULL = the one that these options will make. compare_baseline: puts the ratios to `then`, what was unlike
+ * and what only one of them has into the document. */
 json_t *compare_read(const char *option, const char *file, struct mr_error *err);
-void compare_baseline(json_t *document, const json_t *then, uint64_t seed);
+int compare_baseline_fits(const struct compare_options *o, const json_t *document, const json_t *then, struct mr_error *err);
+void compare_baseline(json_t *document, const json_t *then, const char *file, uint64_t seed);
+
+/* compare_print_baseline: its table; nothing where the document has none. */
+void compare_print_baseline(const json_t *document, FILE *out, bool colour);
 
 #endif

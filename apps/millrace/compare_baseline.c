@@ -24,7 +24,8 @@ static json_t *ratio_json(const json_t *row, const json_t *then, const char *key
     uint32_t n = values_of(row, key, ours), m = values_of(then, key, theirs);
     const struct mr_estimate e = mr_estimate_quotient(ours, n, theirs, m, seed);
     return e.n == 0 ? json_null()
-                    : json_pack("{s:f, s:f, s:f, s:s}", "ratio", e.median, "low", e.low, "high", e.high, "is",
+                    : json_pack("{s:f, s:f, s:o, s:s}", "ratio", e.median, "low", e.low, "high",
+                                isfinite(e.high) ? json_real(e.high) : json_null(), "is",
                                 e.range ? "range" : "95 % by bootstrap");
 }
 
@@ -39,6 +40,11 @@ static const json_t *same_row(const json_t *document, const json_t *row)
         }
     }
     return NULL;
+}
+
+static bool has_figures(const json_t *row)
+{
+    return json_is_object(json_object_get(row, "rounds")) && !json_is_string(json_object_get(row, "reason"));
 }
 
 json_t *compare_read(const char *option, const char *file, struct mr_error *err)
@@ -58,22 +64,88 @@ json_t *compare_read(const char *option, const char *file, struct mr_error *err)
     return then;
 }
 
-void compare_baseline(json_t *document, const json_t *then, uint64_t seed)
+/* ---- are they alike? ---- */
+
+static const char *told(const json_t *document, const char *group, const char *key)
+{
+    const char *text = json_string_value(json_object_get(json_object_get(document, group), key));
+    return text != NULL ? text : "not told";
+}
+
+int compare_baseline_fits(const struct compare_options *o, const json_t *document, const json_t *then, struct mr_error *err)
+{
+    const char *size = document != NULL ? told(document, "method", "size") : o->size, *size_then = told(then, "method", "size");
+    const char *work = document != NULL ? told(document, "method", "work") : o->work, *work_then = told(then, "method", "work");
+    bool size_differs = strcmp(size, size_then) != 0;
+    if (!size_differs && strcmp(work, work_then) == 0) {
+        return 0;
+    }
+    return mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "compare: --baseline %s: its %s is %s and this run's is %s: a ratio of the two "
+                        "would say nothing; give --%s %s, or another baseline", o->baseline, size_differs ? "size" : "work",
+                        size_differs ? size_then : work_then, size_differs ? size : work, size_differs ? "size" : "work",
+                        size_differs ? size_then : work_then);
+}
+
+/* What the ratios speak of beside the program: each with both values. */
+static json_t *unlike_json(const json_t *now, const json_t *then)
+{
+    static const char *const facts[][2] = {{"host", "cpu"}, {"host", "kernel"}, {"host", "cores"}, {"host", "hypervisor"},
+                                           {"method", "pipeline_cpus"}, {"method", "quick"}, {"method", "window_seconds"},
+                                           {"method", "trial_seconds"}, {"method", "rounds_made"}};
+    json_t *list = json_array();
+    for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
+        json_t *a = json_object_get(json_object_get(now, facts[i][0]), facts[i][1]);
+        json_t *b = json_object_get(json_object_get(then, facts[i][0]), facts[i][1]);
+        if (json_equal(a, b) == 0 && (a != NULL || b != NULL)) {
+            json_array_append_new(list, json_pack("{s:s, s:O, s:O}", "what", facts[i][1], "now", a != NULL ? a : json_null(), "then",
+                                                  b != NULL ? b : json_null()));
+        }
+    }
+    return list;
+}
+
+/* Rows with figures that the other has none of. */
+static json_t *only_json(const json_t *document, const json_t *other)
+{
+    size_t i;
+    const json_t *row;
+    json_t *list = json_array();
+    json_array_foreach(json_object_get(document, "drivers"), i, row) {
+        if (has_figures(row) && !has_figures(same_row(other, row))) {
+            json_array_append_new(list, json_sprintf("%s fed %s", json_string_value(json_object_get(row, "driver")),
+                                                     json_string_value(json_object_get(row, "feed"))));
+        }
+    }
+    return list;
+}
+
+/* ---- all ---- */
+
+static json_t *ratios_json(const json_t *row, const json_t *other, uint64_t seed)
 {
     static const char *const keys[] = {"mpps_no_loss", "mpps_flat_out", "cpu_ns_per_frame"};
+    json_t *ratios = json_object();
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+        json_object_set_new(ratios, keys[k], ratio_json(row, other, keys[k], seed));
+    }
+    return ratios;
+}
+
+void compare_baseline(json_t *document, const json_t *then, const char *file, uint64_t seed)
+{
     size_t i;
-    json_t *row;
-    json_object_set(document, "baseline_command", json_object_get(then, "command"));
-    json_object_set(document, "baseline_host", json_object_get(then, "host"));
+    json_t *row, *b = json_object();
+    json_object_set_new(b, "file", json_string(file));
+    json_object_set(b, "command", json_object_get(then, "command"));
+    json_object_set(b, "host", json_object_get(then, "host"));
+    json_object_set(b, "millrace", json_object_get(then, "millrace"));
+    json_object_set_new(b, "unlike", unlike_json(document, then));
+    json_object_set_new(b, "only_now", only_json(document, then));
+    json_object_set_new(b, "only_then", only_json(then, document));
+    json_object_set_new(document, "baseline", b);
     json_array_foreach(json_object_get(document, "drivers"), i, row) {
         const json_t *other = same_row(then, row);
-        json_t *ratios = json_object();
-        for (size_t k = 0; other != NULL && k < sizeof keys / sizeof *keys; k++) {
-            json_object_set_new(ratios, keys[k], ratio_json(row, other, keys[k], seed));
-        }
-        json_object_set_new(row, "ratio_to_baseline", other != NULL ? ratios : json_null());
-        if (other == NULL) {
-            json_decref(ratios);
-        }
+        bool both = has_figures(row) && has_figures(other);
+        json_object_set_new(row, "ratio_to_baseline", both ? ratios_json(row, other, seed) : json_null());
     }
 }

@@ -256,6 +256,7 @@ void compare_print(const json_t *doc, FILE *out, bool colour)
     }
     fputc('\n', out);
     print_bare(out, doc, colour);
+    compare_print_baseline(doc, out, colour);
     print_words(out, doc, "reference", false, colour);
     print_words(out, doc, "drivers", true, colour);
 }
