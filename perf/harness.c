@@ -349,12 +349,15 @@ void bench_pin(const struct bench *b)
     pin(b->cpu[0]);
 }
 
+/* A sample left out would show as a row of zeros: better none at all. */
 void bench_sample(struct bench *b, bench_take *take, void *arg)
 {
-    if (b->n_samples < BENCH_SAMPLES_MAX) {
-        b->samples[b->n_samples].take = take;
-        b->samples[b->n_samples++].arg = arg;
+    if (b->n_samples == BENCH_SAMPLES_MAX) {
+        fprintf(stderr, "%s: more than %d samples\n", b->name, BENCH_SAMPLES_MAX);
+        abort();
     }
+    b->samples[b->n_samples].take = take;
+    b->samples[b->n_samples++].arg = arg;
 }
 
 struct bench_case *bench_add(struct bench *b, bool two_cpus, const char *unit, enum bench_better better,

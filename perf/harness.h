@@ -20,7 +20,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { BENCH_CASES_MAX = 128, BENCH_CELLS_MAX = 8, BENCH_ROUNDS_MAX = 400, BENCH_SAMPLES_MAX = 8 };
+enum { BENCH_CASES_MAX = 128, BENCH_CELLS_MAX = 8, BENCH_ROUNDS_MAX = 400, BENCH_SAMPLES_MAX = 32 };
 enum { BENCH_TRIES = 4 }; /* rounds made at most, per pair asked for */
 enum bench_better { BENCH_HIGHER, BENCH_LOWER };
 
