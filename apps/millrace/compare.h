@@ -25,7 +25,7 @@
 #include "lib/measure/search.h"
 #include "lib/measure/why.h"
 
-enum { COMPARE_ROWS_MAX = 64, COMPARE_SHARES = 3, COMPARE_SETS = 4 };
+enum { COMPARE_ROWS_MAX = 64, COMPARE_SHARES = 3, COMPARE_SETS = 16 };
 
 static const double COMPARE_LOSS_MOST = 0.001; /* of the frames sent, in one trial: what counts as without loss */
 static const double COMPARE_FOREIGN_MOST = 0.12; /* of a CPU: above, something else disturbed the window */
@@ -36,6 +36,8 @@ struct compare_options {
     const char *json;     /* NULL = none */
     const char *bare;     /* folder of the bare loops; NULL = of the build tree */
     const char *baseline; /* a document of an earlier run; NULL = none */
+    uint32_t n_sets;
+    const char *sets[COMPARE_SETS]; /* of every row's pipeline, as for `millrace run --set` */
     const char *recorded; /* --table-from: a document to print, and nothing is run; NULL = none */
     uint32_t rounds;      /* 0 = by --quick or full */
     uint64_t seed;
@@ -81,8 +83,6 @@ struct compare_row {
     bool xdp_fed;
     char name[48];
     const char *rx_driver, *tx_driver;
-    uint32_t n_sets;
-    const char *sets[COMPARE_SETS];
     int32_t copies;    /* below 0 = the device's vendor knows */
     bool calls_counted;
     char bare[2400];        /* the program of its bare loop; empty = none */
@@ -97,6 +97,7 @@ struct compare_row {
     double idle_ns;
     double batches, frames, syscalls;                /* of the sending stages; of all */
     double sent, received, window_ns;                /* by the source, at the sink's device, in so long */
+    double sent_in_all, unnamed;                     /* from the first frame to an empty wire; lost under no counter of the row */
 };
 
 struct compare {
@@ -121,6 +122,9 @@ int compare_row_measure(struct compare *c, struct compare_row *row, struct mr_er
 
 /* compare_count: what the process that forwarded counted in the window, from its report; without its two readings nothing. */
 void compare_count(struct compare_row *row, struct compare_round *r, const json_t *report);
+
+/* compare_count_losses: frames lost under the row's own counters: Σ of a report. Within a window some only wait in a queue. */
+double compare_count_losses(const json_t *report);
 
 /* compare_offer_ns: how long frames are offered so that a window fits in. */
 uint64_t compare_offer_ns(const struct compare *c);

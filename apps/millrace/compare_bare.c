@@ -26,9 +26,20 @@ static void folder_of(const struct compare *c, char *path, size_t bytes)
              c->options.bare != NULL ? "" : "/../../perf");
 }
 
+/* A folder with other loops in it: it was built, and this one is not among them. */
+static bool built(const char *folder)
+{
+    char other[2400];
+    snprintf(other, sizeof other, "%s/bare_socket", folder);
+    return access(other, X_OK) == 0;
+}
+
 void compare_bare_find(const struct compare *c, struct compare_row *row)
 {
     char folder[2304];
+    if (row->reason[0] != 0) {
+        return; // nothing to stand beside
+    }
     if (strcmp(row->rx_driver, row->tx_driver) != 0) {
         snprintf(row->bare_reason, sizeof row->bare_reason, "a pair of drivers has no bare loop of its own");
         return;
@@ -39,8 +50,14 @@ void compare_bare_find(const struct compare *c, struct compare_row *row)
         return;
     }
     row->bare[0] = 0;
-    snprintf(row->bare_reason, sizeof row->bare_reason, "there is no bare_%s in %s: build it (meson configure -Dperf=enabled), "
-             "or say --bare DIR", row->rx_driver, c->options.bare != NULL ? c->options.bare : "the build tree");
+    const char *where = c->options.bare != NULL ? c->options.bare : "the build tree";
+    if (built(folder)) {
+        snprintf(row->bare_reason, sizeof row->bare_reason, "%s has no bare loop that forwards by %s between two devices", where,
+                 row->rx_driver);
+    } else {
+        snprintf(row->bare_reason, sizeof row->bare_reason, "there are no bare loops in %s: build them (meson configure "
+                 "-Dperf=enabled), or say --bare DIR", where);
+    }
 }
 
 static void become(const struct compare *c, const struct compare_row *row, pid_t parent)

@@ -33,7 +33,7 @@ static void add_losses(json_t *drops, const json_t *from, const json_t *to, cons
 }
 
 /* Outside the engine by port, but for what another counter contains; then the engine's own. */
-static void add_drops(struct compare_row *row, const json_t *from, const json_t *to)
+static void add_drops(json_t *drops, const json_t *from, const json_t *to)
 {
     size_t i;
     const json_t *port, *before = json_object_get(from, "ports");
@@ -43,11 +43,25 @@ static void add_drops(struct compare_row *row, const json_t *from, const json_t 
         json_object_foreach(json_object_get(port, "outside_within"), key, n) {
             json_object_del(outside, key);
         }
-        add_losses(row->drops, json_object_get(json_array_get(before, i), "outside"), outside,
+        add_losses(drops, json_object_get(json_array_get(before, i), "outside"), outside,
                    json_string_value(json_object_get(port, "name")));
         json_decref(outside);
     }
-    add_losses(row->drops, json_object_get(from, "drops"), json_object_get(to, "drops"), "");
+    add_losses(drops, json_object_get(from, "drops"), json_object_get(to, "drops"), "");
+}
+
+double compare_count_losses(const json_t *report)
+{
+    const char *key;
+    json_t *n, *drops = json_object();
+    double sum = 0;
+    add_drops(drops, NULL, report);
+    add_losses(drops, NULL, json_object_get(json_object_get(report, "totals"), "drops"), "");
+    json_object_foreach(drops, key, n) {
+        sum += json_number_value(n);
+    }
+    json_decref(drops);
+    return sum;
 }
 
 /* ---- time ---- */
@@ -115,7 +129,7 @@ void compare_count(struct compare_row *row, struct compare_round *r, const json_
         return;
     }
     double frames = grown(from, to, "tx_frames");
-    add_drops(row, from, to);
+    add_drops(row->drops, from, to);
     add_times(row, r, from, to);
     add_batches(row, from, to);
     row->syscalls += grown(from, to, "syscalls");

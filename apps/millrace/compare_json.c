@@ -87,24 +87,26 @@ static void put_box(const struct compare *c, const struct compare_row *row, json
 
 /* ---- why ---- */
 
-static const char *largest_loss(const struct compare_row *row)
+static void put_losses(const struct compare_row *row, struct mr_why *w)
 {
-    const char *name, *most = NULL;
+    const char *name;
     json_t *n;
-    json_int_t largest = 0;
+    double largest = 0, sum = 0;
     json_object_foreach(row->drops, name, n) {
-        if (json_integer_value(n) > largest) {
-            largest = json_integer_value(n);
-            most = name;
-        }
+        double frames = json_number_value(n);
+        sum += frames;
+        w->lost_as = frames > largest ? name : w->lost_as;
+        largest = frames > largest ? frames : largest;
     }
-    return most;
+    w->lost_share = row->sent > 0 ? sum / row->sent : 0;
+    w->lost_as_share = sum > 0 ? largest / sum : 0;
+    w->unnamed_share = row->sent_in_all > 0 ? row->unnamed / row->sent_in_all : 0;
 }
 
 static struct mr_why why_of(const struct compare *c, const struct compare_row *row)
 {
     struct mr_why w = {.name = row->name, .syscalls = row->calls_counted ? MEDIAN(syscalls) : -1, .copies = row->copies};
-    w.lost_as = largest_loss(row);
+    put_losses(row, &w);
     double busy = row->receive_ns + row->work_ns + row->send_ns + row->blocked_ns;
     if (row->frames > 0) {
         w.receive_ns = row->receive_ns / row->frames;
@@ -114,7 +116,6 @@ static struct mr_why why_of(const struct compare *c, const struct compare_row *r
         w.batch_frames = row->frames / row->batches;
     }
     w.idle_share = busy > 0 ? row->idle_ns / (busy + row->idle_ns) : 0;
-    w.lost_share = row->sent > row->received ? 1 - row->received / row->sent : 0;
     return w;
 }
 
@@ -173,11 +174,12 @@ static json_t *window_json(const struct compare_row *row)
 {
     return row->frames == 0
                ? json_null()
-               : json_pack("{s:f, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f}", "seconds", row->window_ns / 1e9, "sent",
+               : json_pack("{s:f, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:I}", "seconds", row->window_ns / 1e9, "sent",
                            (json_int_t)row->sent, "received", (json_int_t)row->received, "forwarded",
                            (json_int_t)row->frames, "batches", (json_int_t)row->batches, "syscalls",
                            (json_int_t)row->syscalls, "receive_ns", row->receive_ns, "work_ns", row->work_ns, "send_ns",
-                           row->send_ns, "blocked_ns", row->blocked_ns, "idle_ns", row->idle_ns);
+                           row->send_ns, "blocked_ns", row->blocked_ns, "idle_ns", row->idle_ns, "sent_in_all",
+                           (json_int_t)row->sent_in_all, "unnamed_in_all", (json_int_t)row->unnamed);
 }
 
 static json_t *rounds_json(const struct compare *c, const struct compare_row *row)
@@ -280,6 +282,15 @@ static json_t *sources_json(const struct compare *c)
     return list;
 }
 
+static json_t *sets_json(const struct compare *c)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < c->options.n_sets; i++) {
+        json_array_append_new(list, json_string(c->options.sets[i]));
+    }
+    return list;
+}
+
 static json_t *method_json(const struct compare *c)
 {
     const struct compare_times *t = &c->times;
@@ -287,8 +298,8 @@ static json_t *method_json(const struct compare *c)
     for (uint32_t i = 0; i < c->lab.n_cores; i++) {
         json_array_append_new(cpus, json_integer(c->lab.cores[i]));
     }
-    return json_pack("{s:b, s:s, s:s, s:o, s:I, s:i, s:i, s:f, s:f, s:f, s:f, s:f}", "quick", (int)c->options.quick,
-                     "size", c->options.size, "work", c->options.work, "pipeline_cpus", cpus, "seed",
+    return json_pack("{s:b, s:s, s:s, s:o, s:o, s:I, s:i, s:i, s:f, s:f, s:f, s:f, s:f}", "quick", (int)c->options.quick,
+                     "size", c->options.size, "work", c->options.work, "set", sets_json(c), "pipeline_cpus", cpus, "seed",
                      (json_int_t)c->options.seed, "rounds_asked", (int)t->rounds, "rounds_made", (int)c->rounds, "seconds",
                      (double)(c->end_ns - c->begin_ns) / 1e9, "window_seconds", (double)t->window_ns / 1e9,
                      "trial_seconds", (double)t->trial_ns / 1e9, "loss_most", COMPARE_LOSS_MOST, "foreign_cpu_most",

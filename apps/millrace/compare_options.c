@@ -17,6 +17,8 @@ static const char help[] =
     "                        default both, with --quick skb\n"
     "  --size SIZE           64, 64..1518, imix (with FCS); default 64\n"
     "  --work NAME           forward, macswap, l2; default forward\n"
+    "  --set KEY=VALUE       of each row's pipeline, as in millrace run: ports.left.busy_poll=64, batcher.cap=1; may be repeated.\n"
+    "                        Rows whose driver has no such key stand with that reason\n"
     "  --rounds N            1 to 64; default 4, with --quick 2; the rows of a round run in random order\n"
     "  --seed N              of that order and of the intervals; default: another each time\n"
     "  --quick               90 s at most: short windows, coarse search; without it 8 min at most\n"
@@ -32,11 +34,11 @@ static const char help[] =
     "\n"
     "Exit code 0: done; 1: failed; 2: usage; 3: the machine cannot.\n";
 
-enum { DRIVERS = 1, FEED, SIZE, WORK, ROUNDS, SEED, QUICK, BARE, BASELINE, TABLE_FROM, JSON, QUIET, VERBOSE, HELP = 'h' };
+enum { DRIVERS = 1, FEED, SIZE, WORK, SET, ROUNDS, SEED, QUICK, BARE, BASELINE, TABLE_FROM, JSON, QUIET, VERBOSE, HELP = 'h' };
 
 static const struct option known[] = {
     {"drivers", required_argument, NULL, DRIVERS},   {"feed", required_argument, NULL, FEED},
-    {"size", required_argument, NULL, SIZE},
+    {"size", required_argument, NULL, SIZE},         {"set", required_argument, NULL, SET},
     {"work", required_argument, NULL, WORK},         {"rounds", required_argument, NULL, ROUNDS},
     {"seed", required_argument, NULL, SEED},         {"quick", no_argument, NULL, QUICK},
     {"bare", required_argument, NULL, BARE},
@@ -77,6 +79,18 @@ static int take_size(struct compare_options *o, const char *text, struct mr_erro
     return 0;
 }
 
+static int take_set(struct compare_options *o, const char *text, struct mr_error *err)
+{
+    if (strchr(text, '=') == NULL || text[0] == '=') {
+        return wrong("set", text, "KEY=VALUE", err);
+    }
+    if (o->n_sets == COMPARE_SETS) {
+        return wrong("set", text, "at most 16 of them", err);
+    }
+    o->sets[o->n_sets++] = text;
+    return 0;
+}
+
 /* Frames must come out at the other side. */
 static int take_work(struct compare_options *o, const char *text, struct mr_error *err)
 {
@@ -102,6 +116,8 @@ static int take(struct compare_options *o, int option, const char *text, struct 
         return take_size(o, text, err);
     case WORK:
         return take_work(o, text, err);
+    case SET:
+        return take_set(o, text, err);
     case ROUNDS:
         result = number(&n, 1, MR_ROUNDS_MAX, "rounds", text, err);
         o->rounds = (uint32_t)n;

@@ -38,8 +38,8 @@ static int start(const struct compare *c, const struct compare_row *row, struct 
     }
     o.rx_driver = row->rx_driver;
     o.tx_driver = row->tx_driver;
-    o.n_sets = row->n_sets;
-    memcpy(o.sets, row->sets, sizeof row->sets);
+    o.n_sets = c->options.n_sets;
+    memcpy(o.sets, c->options.sets, sizeof c->options.sets);
     int result = lab_process_start(p, &job, &c->net, err);
     if (result == 0 && !lab_process_go(p)) {
         return mr_error_set(err, MR_FAULT_RUN, ECHILD, "compare: the pipeline ended before a frame came");
@@ -75,6 +75,8 @@ static void keep_flat(struct compare_row *row, struct compare_round *r, const st
     }
     if (report != NULL) {
         compare_count(row, r, report);
+        row->sent_in_all += (double)f->sent;
+        row->unnamed += (double)f->sent - (double)f->received - compare_count_losses(report);
     }
 }
 

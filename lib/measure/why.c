@@ -4,7 +4,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static const double IDLE_MATTERS = 0.05, LOSS_MATTERS = 0.001, CHANGE_MATTERS = 0.05;
+static const double IDLE_MATTERS = 0.05, LOSS_MATTERS = 0.005;
+
+/* From one start of a process to the next the same row differs by so much: a change is told when it is above both. */
+static const double CHANGE_MATTERS = 0.1, CHANGE_MATTERS_NS = 15, CHANGE_MATTERS_CALLS = 0.005;
 
 struct line {
     char *text;
@@ -56,7 +59,7 @@ static void say_parts(struct line *l, const struct mr_why *w)
 
 static void say_change(struct line *l, const char **between, const char *what, double now, double then)
 {
-    double more = now - then, least = CHANGE_MATTERS * larger(now, then);
+    double more = now - then, least = larger(CHANGE_MATTERS_NS, CHANGE_MATTERS * larger(now, then));
     if (fabs(more) > least) {
         say(l, "%s%s %+.0f ns", *between, what, more);
         *between = ", ";
@@ -75,7 +78,7 @@ static void say_changes(struct line *l, const struct mr_why *w, const struct mr_
     say(l, "; against %s: ", a->name);
     size_t begin = l->used;
     if (w->syscalls >= 0 && a->syscalls >= 0 &&
-        fabs(w->syscalls - a->syscalls) > CHANGE_MATTERS * larger(w->syscalls, a->syscalls)) {
+        fabs(w->syscalls - a->syscalls) > larger(CHANGE_MATTERS_CALLS, CHANGE_MATTERS * larger(w->syscalls, a->syscalls))) {
         say(l, "system calls a frame ");
         say_calls(l, a->syscalls);
         say(l, " -> ");
@@ -89,8 +92,20 @@ static void say_changes(struct line *l, const struct mr_why *w, const struct mr_
     say_change(l, &between, "receive", w->receive_ns, a->receive_ns);
     say_change(l, &between, "send", w->send_ns, a->send_ns);
     say_change(l, &between, "work", w->work_ns, a->work_ns);
+    say_change(l, &between, "blocked", w->blocked_ns, a->blocked_ns);
     if (l->used == begin) {
-        say(l, "nothing that its counters show");
+        say(l, "no part changed by more than noise");
+    }
+}
+
+static void say_losses(struct line *l, const struct mr_why *w)
+{
+    if (w->lost_share > LOSS_MATTERS && w->lost_as != NULL) {
+        say(l, "; %.*f %% lost, ", w->lost_share < 0.1, 100 * w->lost_share);
+        say(l, w->lost_as_share > 0.5 ? "most as %s" : "under several counters, %s the largest", w->lost_as);
+    }
+    if (w->unnamed_share > LOSS_MATTERS) {
+        say(l, "; %.*f %% lost under no counter of the row", w->unnamed_share < 0.1, 100 * w->unnamed_share);
     }
 }
 
@@ -102,15 +117,13 @@ const char *mr_why_line(char *text, const struct mr_why *w, const struct mr_why 
         say(&l, "no frame went through");
     } else {
         say_parts(&l, w);
-        say(&l, "; %.0f frames a batch", w->batch_frames);
+        say(&l, "; %.*f frames a batch", w->batch_frames < 10, w->batch_frames);
     }
     if (w->idle_share > IDLE_MATTERS) {
-        say(&l, "; %.0f %% idle%s", 100 * w->idle_share, w->lost_share < 10 * LOSS_MATTERS ? ": the source is the limit" : "");
+        bool whole = w->lost_share + w->unnamed_share < LOSS_MATTERS;
+        say(&l, "; %.0f %% idle%s", 100 * w->idle_share, whole ? ": the source is the limit" : "");
     }
-    if (w->lost_share > LOSS_MATTERS) {
-        say(&l, "; %.0f %% lost, %s%s", 100 * w->lost_share, w->lost_as != NULL ? "most as " : "where no counter of the row names it",
-            w->lost_as != NULL ? w->lost_as : "");
-    }
+    say_losses(&l, w);
     if (against != NULL) {
         say_changes(&l, w, against);
     }

@@ -19,8 +19,10 @@ struct mr_why {
     double syscalls;      /* per frame; below 0 = not counted */
     double batch_frames;  /* mean of the sending stage */
     int32_t copies;       /* per frame, between device and chunk; below 0 = not known */
-    double lost_share;    /* of the frames offered, by the devices at both ends */
-    const char *lost_as;  /* the largest loss, by its counter's name; NULL = none */
+    double lost_share;    /* of the frames offered: lost under the row's own counters */
+    const char *lost_as;  /* the largest of these, by its counter's name; NULL = none */
+    double lost_as_share; /* of those lost */
+    double unnamed_share; /* of the frames offered: lost under none of them */
 };
 
 /* mr_why_line: into text, MR_WHY_BYTES. against: the row to compare with; NULL = none. Returns text. */

@@ -242,7 +242,7 @@ static const char *line(const struct mr_why *row, const struct mr_why *against)
 Test(measure, why_names_the_largest_part_first)
 {
     struct mr_why w = base;
-    cr_assert(eq(str, (char *)line(&w, NULL), "send 1600 ns (80 %), receive 400 ns (20 %); 1 frames a batch"));
+    cr_assert(eq(str, (char *)line(&w, NULL), "send 1600 ns (80 %), receive 400 ns (20 %); 1.0 frames a batch"));
     w.receive_ns = 3000;
     cr_assert(eq(int, strncmp(line(&w, NULL), "receive 3000 ns (65 %), send", 28), 0));
 }
@@ -250,9 +250,15 @@ Test(measure, why_names_the_largest_part_first)
 Test(measure, why_follows_the_cause_that_changed)
 {
     struct mr_why w = base;
-    SAYS(&w, &base, "against socket: nothing that its counters show");
+    SAYS(&w, &base, "against socket: no part changed by more than noise");
     w.syscalls = 0.0157;
     SAYS(&w, &base, "system calls a frame 2.0 -> 0.02");
+    w = base, w.work_ns = 19, w.receive_ns = 430, w.syscalls = 2.1;
+    SAYS(&w, &base, "no part changed by more than noise"); // 14 ns; 7 %; 5 %
+    w = base, w.syscalls = 0.004;
+    struct mr_why few = w;
+    few.syscalls = 0.0005;
+    SAYS(&few, &w, "no part changed by more than noise");
     w = base, w.send_ns = 700;
     SAYS(&w, &base, "send -900 ns");
     SAYS_NOT(&w, &base, "receive -");
@@ -261,13 +267,16 @@ Test(measure, why_follows_the_cause_that_changed)
     SAYS_NOT(&base, NULL, "idle");
     w = base, w.idle_share = 0.4;
     SAYS(&w, NULL, "40 % idle: the source is the limit");
-    w = base, w.lost_share = 0.25, w.lost_as = "left_tp_drops";
+    w = base, w.lost_share = 0.25, w.lost_as = "left_tp_drops", w.lost_as_share = 0.6;
     SAYS(&w, NULL, "25 % lost, most as left_tp_drops");
+    w.lost_as_share = 0.5;
+    SAYS(&w, NULL, "25 % lost, under several counters, left_tp_drops the largest");
+    SAYS_NOT(&w, NULL, "most as");
     w.idle_share = 0.4;
     SAYS_NOT(&w, NULL, "the source is the limit");
-    w.lost_as = NULL;
-    SAYS(&w, NULL, "25 % lost, where no counter of the row names it");
-    w.lost_share = 0.0005;
+    w = base, w.unnamed_share = 0.03, w.idle_share = 0.4;
+    SAYS(&w, NULL, "40 % idle; 3.0 % lost under no counter of the row");
+    w.unnamed_share = 0.0005, w.lost_share = 0.0005, w.lost_as = "left_tp_drops", w.lost_as_share = 1;
     SAYS_NOT(&w, NULL, "lost");
 }
 
@@ -283,6 +292,6 @@ Test(measure, why_never_leaves_its_room)
     memset(name, 'n', sizeof name - 1);
     name[sizeof name - 1] = 0;
     struct mr_why w = base;
-    w.lost_as = name, w.lost_share = 1;
+    w.lost_as = name, w.lost_share = 1, w.lost_as_share = 1;
     cr_assert(eq(sz, strlen(line(&w, &base)), MR_WHY_BYTES - 1));
 }
