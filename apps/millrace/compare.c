@@ -19,7 +19,7 @@
 static const struct compare_times full = {.warm_ns = 100 * MS, .window_ns = 500 * MS, .trial_ns = 400 * MS,
                                           .latency_ns = 500 * MS, .limit_ns = 470 * S, .rounds = 4, .trials = 12};
 static const struct compare_times quick = {.warm_ns = 80 * MS, .window_ns = 300 * MS, .trial_ns = 200 * MS,
-                                           .latency_ns = 250 * MS, .limit_ns = 86 * S, .rounds = 2, .trials = 8};
+                                           .latency_ns = 250 * MS, .limit_ns = 86 * S, .rounds = 2, .trials = 6};
 
 /* What the lab's parts are told: the defaults of `millrace lab`, but for traffic and work. */
 static int prepare(struct compare *c, struct mr_error *err)

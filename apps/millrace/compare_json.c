@@ -76,10 +76,21 @@ static void fill_box(struct compare *c)
     }
 }
 
+static const char *no_box(const struct compare *c, const struct compare_row *row)
+{
+    uint32_t undisturbed = 0;
+    for (uint32_t i = 0; i < c->rounds; i++) {
+        undisturbed += !row->round[i].disturbed;
+    }
+    return row->reason[0] != 0  ? "it did not run"
+           : undisturbed == 0   ? "each round was disturbed, and what disturbed it would be in the figure"
+                                : "the source alone was not measured, or no frame came through";
+}
+
 static void put_box(const struct compare *c, const struct compare_row *row, json_t *j)
 {
     double own = MEDIAN(cpu_ns), box = MEDIAN(box_ns), resolution = MEDIAN(box_resolution_ns);
-    const char *refusal = row->reason[0] != 0 ? "it did not run" : mr_box_refuse(box, isnan(own) ? 0 : own, resolution);
+    const char *refusal = isnan(box) ? no_box(c, row) : mr_box_refuse(box, isnan(own) ? 0 : own, resolution);
     json_object_set_new(j, "cpu_ns_per_frame_system", refusal == NULL ? json_real(box) : json_null());
     json_object_set_new(j, "system_reason", refusal == NULL ? json_null() : json_string(refusal));
     json_object_set_new(j, "system_resolution_ns", real_or_null(resolution));

@@ -24,8 +24,8 @@ static void cell(FILE *out, int width, const char *format, const json_t *value, 
     char figure[48] = "n/a";
     if (json_is_number(value)) {
         snprintf(figure, sizeof figure, format, json_number_value(value) * scale);
-        strncat(figure, behind, sizeof figure - strlen(figure) - 1);
     }
+    strncat(figure, json_is_number(value) || behind[0] == 0 ? behind : " ", sizeof figure - strlen(figure) - 1);
     fprintf(out, "%*s", width, figure);
 }
 
@@ -35,16 +35,29 @@ static const char *name_of(const json_t *row)
     return driver[0] != 0 ? driver : text(row, "name");
 }
 
-static void print_latency(FILE *out, const json_t *row, bool with_p99_9)
+enum { LATENCY = 12, LATENCY_FULL = 18 };
+
+/* In us; from 10 ms on in ms, and says so. */
+static void add_latency(char *to, size_t bytes, const char *between, const json_t *at, const char *key)
+{
+    double us = number(at, key) * 1e-3;
+    size_t used = strlen(to);
+    snprintf(to + used, bytes - used, us < 9999.5 ? "%s%.0f" : "%s%.0fms", between, us < 9999.5 ? us : us / 1e3);
+}
+
+/* 8/65/537: p50, p99 and in the full run p99.9, in us. */
+static void print_latency(FILE *out, const json_t *row, bool full)
 {
     static const char *const shares[COMPARE_SHARES] = {"10", "50", "90"};
     for (int i = 0; i < COMPARE_SHARES; i++) {
         const json_t *at = json_object_get(json_object_get(row, "latency_ns"), shares[i]);
-        cell(out, 7, "%.0f", json_object_get(at, "p50"), 1e-3, "");
-        cell(out, 7, "/%.0f", json_object_get(at, "p99"), 1e-3, "");
-        if (with_p99_9) {
-            cell(out, 7, "/%.0f", json_object_get(at, "p99_9"), 1e-3, "");
+        char figures[64] = "";
+        add_latency(figures, sizeof figures, "", at, "p50");
+        add_latency(figures, sizeof figures, "/", at, "p99");
+        if (full) {
+            add_latency(figures, sizeof figures, "/", at, "p99_9");
         }
+        fprintf(out, "%*s", full ? LATENCY_FULL : LATENCY, json_is_number(json_object_get(at, "p50")) ? figures : "n/a");
     }
 }
 
@@ -53,26 +66,25 @@ static void print_no_loss(FILE *out, const json_t *row)
 {
     const json_t *rate = json_object_get(row, "mpps_no_loss");
     if (json_is_number(rate) && json_number_value(rate) == 0) {
-        fprintf(out, "%9s", "none");
+        fprintf(out, "%9s", "none ");
     } else {
-        cell(out, 9, "%.3f", rate, 1, json_is_true(json_object_get(row, "source_limited")) ? "+" : "");
+        cell(out, 9, "%.3f", rate, 1, json_is_true(json_object_get(row, "source_limited")) ? "+" : " ");
     }
 }
 
-static void print_row(FILE *out, const json_t *row, bool with_p99_9)
+static void print_row(FILE *out, const json_t *row, bool full)
 {
     const json_t *flat = json_object_get(json_object_get(row, "interval"), "mpps_flat_out");
     char interval[40] = "";
     if (json_is_object(flat)) {
-        snprintf(interval, sizeof interval, "[%.3f .. %.3f]", number(flat, "low"), number(flat, "high"));
+        snprintf(interval, sizeof interval, "%.3f-%.3f", number(flat, "low"), number(flat, "high"));
     }
-    fprintf(out, "%-14s", name_of(row));
+    fprintf(out, "%-13s", name_of(row));
     print_no_loss(out, row);
-    cell(out, 9, "%.3f", json_object_get(row, "mpps_flat_out"), 1,
-         json_integer_value(json_object_get(row, "disturbed_rounds")) != 0 ? "!" : "");
-    fprintf(out, " %-18s", interval);
-    print_latency(out, row, with_p99_9);
-    cell(out, 10, "%.4f", json_object_get(row, "syscalls_per_frame"), 1, "");
+    cell(out, 9, "%.3f", json_object_get(row, "mpps_flat_out"), 1, number(row, "disturbed_rounds") != 0 ? "!" : " ");
+    fprintf(out, " %-11s", interval);
+    print_latency(out, row, full);
+    cell(out, 8, "%.3f", json_object_get(row, "syscalls_per_frame"), 1, "");
     cell(out, 7, "%.0f", json_object_get(row, "copies"), 1, "");
     cell(out, 8, "%.0f", json_object_get(row, "cpu_ns_per_frame"), 1, "");
     cell(out, 8, "%.0f", json_object_get(row, "cpu_ns_per_frame_system"), 1, "");
@@ -85,14 +97,14 @@ static bool ran(const json_t *row)
     return json_is_null(json_object_get(row, "reason"));
 }
 
-static void print_head(FILE *out, bool with_p99_9, bool colour)
+static void print_head(FILE *out, bool full, bool colour)
 {
-    int wide = with_p99_9 ? 21 : 14;
-    fprintf(out, "%s%-14s%9s%9s %-18s%*s%*s%*s%10s%7s%8s%8s%7s\n%-14s%9s%9s %-18s%*s%*s%*s%10s%7s%8s%8s%7s%s\n",
-            colour ? BOLD : "", "driver", "no loss", "flat out", "interval", wide, "us at 10 %", wide, "at 50 %", wide,
-            "at 90 %", "syscalls", "copies", "CPU ns", "box ns", "busy", "", "Mpps", "Mpps", "over rounds", wide,
-            with_p99_9 ? "p50/p99/p99.9" : "p50/p99", wide, "", wide, "", "a frame", "", "a frame", "a frame", "",
-            colour ? PLAIN : "");
+    int wide = full ? LATENCY_FULL : LATENCY;
+    const char *what = full ? "p50/p99/p99.9 us" : "p50/p99 us";
+    fprintf(out, "%s%-13s%9s%9s %-11s%*s%*s%*s%8s%7s%8s%8s%7s\n", colour ? BOLD : "", "driver", "no loss ", "flat out ", "over", wide,
+            "at 10 %", wide, "at 50 %", wide, "at 90 %", "calls", "copies", "CPU ns", "box ns", "busy");
+    fprintf(out, "%-13s%9s%9s %-11s%*s%*s%*s%8s%7s%8s%8s%s\n", "", "Mpps ", "Mpps ", "rounds", wide, what, wide, "", wide, "",
+            "a frame", "", "a frame", "a frame", colour ? PLAIN : "");
 }
 
 static void print_losses(FILE *out, const json_t *row)
@@ -123,27 +135,30 @@ static int rounds_without(const json_t *row)
     return n;
 }
 
+/* What changed against the row above on a line of its own. */
+static void print_why(FILE *out, const char *why)
+{
+    const char *against = strstr(why, "; against ");
+    fprintf(out, "  why      %.*s\n", against != NULL ? (int)(against - why) : (int)strlen(why), why);
+    if (against != NULL) {
+        fprintf(out, "           %s\n", against + 2);
+    }
+}
+
 static void print_row_words(FILE *out, const json_t *row, bool colour)
 {
-    int disturbed = (int)number(row, "disturbed_rounds");
     fprintf(out, "%s%s%s, fed %s\n", colour ? BOLD : "", name_of(row), colour ? PLAIN : "", text(row, "feed"));
-    if (!ran(row)) {
-        fprintf(out, "  %snot run%s  %s\n", colour ? RED : "", colour ? PLAIN : "", text(row, "reason"));
-        return;
-    }
     if (json_is_string(json_object_get(row, "why"))) {
-        fprintf(out, "  mode     %s\n  why      %s\n", text(row, "mode"), text(row, "why"));
+        fprintf(out, "  mode     %s\n", text(row, "mode"));
+        print_why(out, text(row, "why"));
     }
     print_losses(out, row);
-    if (json_is_true(json_object_get(row, "source_limited"))) {
-        fprintf(out, "  source   at its limit: it could not offer what was asked, so that the rate without loss is at least this\n");
-    }
     if (json_is_number(json_object_get(row, "mpps_none_passed"))) {
         fprintf(out, "  no loss  in %d of %d rounds no rate passed, down to %.3f Mpps\n", rounds_without(row), rounds_of(row),
                 number(row, "mpps_none_passed"));
     }
-    if (disturbed != 0) {
-        fprintf(out, "  noise    in %d rounds something else took more than 12 %% of a CPU\n", disturbed);
+    if (json_is_string(json_object_get(row, "system_reason"))) {
+        fprintf(out, "  box      n/a: %s\n", text(row, "system_reason"));
     }
 }
 
@@ -160,7 +175,7 @@ static void print_bare(FILE *out, const json_t *doc, bool colour)
         }
         if (!any) {
             fprintf(out, "%s%-14s%9s%9s  %-26s%-26s%s\n", colour ? BOLD : "", "bare loop", "Mpps", "CPU ns",
-                    "ours / bare, rate", "bare / ours, CPU a frame", colour ? PLAIN : "");
+                    "rate, ours / bare", "CPU a frame, bare / ours (above 1: ours is cheaper)", colour ? PLAIN : "");
             any = true;
         }
         fprintf(out, "%-9s%-5s%9.3f%9.0f  %.2f [%.2f .. %.2f]%8s%.2f [%.2f .. %.2f]\n", name_of(row), text(row, "feed"),
@@ -175,8 +190,9 @@ static void print_method(FILE *out, const json_t *doc)
     const json_t *m = json_object_get(doc, "method"), *host = json_object_get(doc, "host");
     fprintf(out, "compare: %s, %s; frames of %s bytes, work %s\n", text(host, "cpu"), text(host, "kernel"), text(m, "size"),
             text(m, "work"));
-    fprintf(out, "%d rounds in random order (seed %.0f), %.0f s; no loss: at most %.1f %% lost in %.1f s\n",
-            (int)number(m, "rounds_made"), number(m, "seed"), number(m, "seconds"), 100 * number(m, "loss_most"),
+    int rounds = (int)number(m, "rounds_made");
+    fprintf(out, "%d round%s in random order (seed %.0f), %.0f s; no loss: at most %.1f %% lost in %.1f s; latency at shares of that rate\n",
+            rounds, rounds == 1 ? "" : "s", number(m, "seed"), number(m, "seconds"), 100 * number(m, "loss_most"),
             number(m, "trial_seconds"));
 }
 
@@ -194,13 +210,13 @@ static double rate(const json_t *row)
 }
 
 /* Above ours where they win, below where they do not. */
-static void print_references(FILE *out, const json_t *doc, const char *feed, bool with_p99_9, double from, double below)
+static void print_references(FILE *out, const json_t *doc, const char *feed, bool full, double from, double below)
 {
     size_t i;
     const json_t *row;
     json_array_foreach(json_object_get(doc, "reference"), i, row) {
         if (ran(row) && strcmp(text(row, "feed"), feed) == 0 && rate(row) >= from && rate(row) < below) {
-            print_row(out, row, with_p99_9);
+            print_row(out, row, full);
         }
     }
 }
@@ -216,32 +232,83 @@ static double best_rate(const json_t *doc, const char *feed)
     return best;
 }
 
+/* What the marks mean, where there are any. */
+struct marks {
+    bool limited, disturbed;
+};
+
+static void look_for_marks(const json_t *doc, const char *list, const char *feed, struct marks *m)
+{
+    size_t i;
+    const json_t *row;
+    json_array_foreach(json_object_get(doc, list), i, row) {
+        bool shown = ran(row) && strcmp(text(row, "feed"), feed) == 0;
+        m->limited |= shown && json_is_true(json_object_get(row, "source_limited"));
+        m->disturbed |= shown && number(row, "disturbed_rounds") != 0;
+    }
+}
+
+static void print_marks(FILE *out, const json_t *doc, const char *feed)
+{
+    struct marks m = {false, false};
+    look_for_marks(doc, "drivers", feed, &m);
+    look_for_marks(doc, "reference", feed, &m);
+    fputs(m.limited ? "  + at least: the source could not offer more\n" : "", out);
+    if (m.disturbed) {
+        fprintf(out, "  ! in a round or more something else, or the host, took over %.0f %% of a CPU\n",
+                100 * number(json_object_get(doc, "method"), "foreign_cpu_most"));
+    }
+}
+
 static void print_table(FILE *out, const json_t *doc, const json_t *source, bool colour)
 {
     size_t i;
     const json_t *row;
     const char *feed = text(source, "feed");
-    bool with_p99_9 = json_is_false(json_object_get(json_object_get(doc, "method"), "quick"));
+    bool full = json_is_false(json_object_get(json_object_get(doc, "method"), "quick"));
     double best = best_rate(doc, feed);
     print_source(out, source);
-    print_head(out, with_p99_9, colour);
-    print_references(out, doc, feed, with_p99_9, best, 1e9);
+    print_head(out, full, colour);
+    print_references(out, doc, feed, full, best, 1e9);
     json_array_foreach(json_object_get(doc, "drivers"), i, row) {
         if (ran(row) && strcmp(text(row, "feed"), feed) == 0) {
-            print_row(out, row, with_p99_9);
+            print_row(out, row, full);
         }
     }
-    print_references(out, doc, feed, with_p99_9, 0, best);
+    print_references(out, doc, feed, full, 0, best);
+    print_marks(out, doc, feed);
 }
 
-/* What is said of each row: all of ours, and the references that did not run. */
-static void print_words(FILE *out, const json_t *doc, const char *list, bool all, bool colour)
+static void print_words(FILE *out, const json_t *doc, bool colour)
 {
     size_t i;
     const json_t *row;
-    json_array_foreach(json_object_get(doc, list), i, row) {
-        if (all || !ran(row) || number(row, "disturbed_rounds") != 0) {
+    json_array_foreach(json_object_get(doc, "drivers"), i, row) {
+        if (ran(row)) {
             print_row_words(out, row, colour);
+        }
+    }
+}
+
+/* Whether the same was told of the row of that name before. */
+static bool told_before(const json_t *list, size_t before, const json_t *row)
+{
+    for (size_t i = 0; i < before; i++) {
+        const json_t *other = json_array_get(list, i);
+        if (strcmp(name_of(other), name_of(row)) == 0 && json_equal(json_object_get(other, "reason"), json_object_get(row, "reason"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void print_not_run(FILE *out, const json_t *list, bool colour)
+{
+    size_t i;
+    const json_t *row;
+    json_array_foreach(list, i, row) {
+        if (!ran(row) && !told_before(list, i, row)) {
+            fprintf(out, "%-13s %snot run%s  %s\n", name_of(row), colour ? RED : "", colour ? PLAIN : "", text(row, "reason"));
         }
     }
 }
@@ -257,6 +324,8 @@ void compare_print(const json_t *doc, FILE *out, bool colour)
     fputc('\n', out);
     print_bare(out, doc, colour);
     compare_print_baseline(doc, out, colour);
-    print_words(out, doc, "reference", false, colour);
-    print_words(out, doc, "drivers", true, colour);
+    print_words(out, doc, colour);
+    fputc('\n', out);
+    print_not_run(out, json_object_get(doc, "reference"), colour);
+    print_not_run(out, json_object_get(doc, "drivers"), colour);
 }
