@@ -1,5 +1,7 @@
 #include "perf/harness.h"
 
+#include "lib/measure/estimate.h"
+
 #include <millrace/atomic.h>
 
 #include <fcntl.h>
@@ -170,7 +172,7 @@ static double probe_trip_ns(struct bench *b)
     struct trips t = {.side = b->side};
     b->side->ball = 0;
     bench_both(b, hit, hit_back, &t);
-    return bench_median(t.ns, 3);
+    return mr_median(t.ns, 3);
 }
 
 static bool same_distance(double a_ns, double b_ns)

@@ -122,7 +122,6 @@ int bench_finish(struct bench *b);
 int bench_options(struct bench *b, int argc, char **argv);
 struct bench_result bench_evaluate(struct bench *b, const struct bench_case *c);
 bool bench_paired(const struct bench_cell *a, const struct bench_cell *b, uint32_t round);
-double bench_median(const double *values, uint32_t n);
 uint32_t bench_random(struct bench *b, uint32_t below);
 const char *bench_class(double trip_ns);
 int bench_report(struct bench *b);

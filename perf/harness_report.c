@@ -1,30 +1,12 @@
 #include "perf/harness.h"
 
+#include "lib/measure/estimate.h"
 #include "lib/sys/topology.h"
 
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { RESAMPLES = 4000 };
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-double bench_median(const double *values, uint32_t n)
-{
-    double sorted[RESAMPLES];
-    if (n == 0) {
-        return 0;
-    }
-    memcpy(sorted, values, n * sizeof *values);
-    qsort(sorted, n, sizeof *sorted, by_value);
-    return n % 2 != 0 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
-}
 
 /* Classes for people; acceptance never depends on these bounds. S = two threads of one core, or a shared L2. */
 const char *bench_class(double trip_ns)
@@ -41,23 +23,7 @@ static double cell_median(const struct bench *b, const struct bench_cell *cell)
             values[n++] = cell->value[r];
         }
     }
-    return bench_median(values, n);
-}
-
-/* The interval of the median of the ratios: the middle 95 % of medians of as many ratios drawn with replacement. */
-static void bootstrap(struct bench *b, const double *ratios, uint32_t n, double *low, double *high)
-{
-    static double medians[RESAMPLES];
-    for (uint32_t i = 0; i < RESAMPLES; i++) {
-        double drawn[BENCH_ROUNDS_MAX];
-        for (uint32_t k = 0; k < n; k++) {
-            drawn[k] = ratios[bench_random(b, n)];
-        }
-        medians[i] = bench_median(drawn, n);
-    }
-    qsort(medians, RESAMPLES, sizeof *medians, by_value);
-    *low = medians[RESAMPLES / 40];
-    *high = medians[RESAMPLES - 1 - RESAMPLES / 40];
+    return mr_median(values, n);
 }
 
 static uint32_t best_peer(const struct bench *b, const struct bench_case *c)
@@ -90,8 +56,10 @@ struct bench_result bench_evaluate(struct bench *b, const struct bench_case *c)
     }
     result.peer = cell_median(b, peer);
     if (result.pairs != 0) {
-        result.ratio = bench_median(ratios, result.pairs);
-        bootstrap(b, ratios, result.pairs, &result.low, &result.high);
+        struct mr_estimate e = mr_estimate(ratios, result.pairs, b->seed);
+        result.ratio = e.median;
+        result.low = e.low;
+        result.high = e.high;
     }
     return result;
 }
@@ -118,10 +86,10 @@ static double median_trip(const struct bench *b)
     uint32_t n = 0;
     for (uint32_t i = 0; i < b->n_cases; i++) {
         if (b->cases[i].two_cpus) {
-            trips[n++] = bench_median(b->cases[i].cell[0].trip_ns, b->rounds);
+            trips[n++] = mr_median(b->cases[i].cell[0].trip_ns, b->rounds);
         }
     }
-    return bench_median(trips, n);
+    return mr_median(trips, n);
 }
 
 static void print_host(struct bench *b, const struct mr_host *host)

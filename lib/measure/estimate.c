@@ -14,7 +14,7 @@ static int by_value(const void *a, const void *b)
 
 double mr_median(const double *values, uint32_t n)
 {
-    double sorted[MR_ROUNDS_MAX];
+    double sorted[MR_VALUES_MAX];
     if (n == 0) {
         return 0;
     }
@@ -43,7 +43,7 @@ void mr_shuffle(uint32_t *order, uint32_t n, uint64_t *state)
 /* The median of n values drawn with replacement. */
 static double drawn_median(const double *values, uint32_t n, uint64_t *random)
 {
-    double drawn[MR_ROUNDS_MAX];
+    double drawn[MR_VALUES_MAX];
     for (uint32_t k = 0; k < n; k++) {
         drawn[k] = values[mr_random(random) % n];
     }
@@ -80,7 +80,7 @@ static void range(struct mr_estimate *e, const double *values)
 static uint32_t present(const double *values, uint32_t n, double *there)
 {
     uint32_t k = 0;
-    for (uint32_t i = 0; i < n && i < MR_ROUNDS_MAX; i++) {
+    for (uint32_t i = 0; i < n && i < MR_VALUES_MAX; i++) {
         if (!isnan(values[i])) {
             there[k++] = values[i];
         }
@@ -90,7 +90,7 @@ static uint32_t present(const double *values, uint32_t n, double *there)
 
 struct mr_estimate mr_estimate(const double *values, uint32_t n, uint64_t seed)
 {
-    double there[MR_ROUNDS_MAX];
+    double there[MR_VALUES_MAX];
     struct mr_estimate e = {.n = present(values, n, there), .median = NAN, .low = NAN, .high = NAN};
     if (e.n == 0) {
         return e;
@@ -106,9 +106,9 @@ struct mr_estimate mr_estimate(const double *values, uint32_t n, uint64_t seed)
 
 struct mr_estimate mr_estimate_ratio(const double *ours, const double *theirs, uint32_t n, uint64_t seed)
 {
-    double ratios[MR_ROUNDS_MAX];
+    double ratios[MR_VALUES_MAX];
     uint32_t pairs = 0;
-    for (uint32_t i = 0; i < n && i < MR_ROUNDS_MAX; i++) {
+    for (uint32_t i = 0; i < n && i < MR_VALUES_MAX; i++) {
         if (!isnan(ours[i]) && !isnan(theirs[i]) && theirs[i] != 0) {
             ratios[pairs++] = ours[i] / theirs[i];
         }
@@ -119,7 +119,7 @@ struct mr_estimate mr_estimate_ratio(const double *ours, const double *theirs, u
 struct mr_estimate mr_estimate_quotient(const double *ours, uint32_t n_ours, const double *theirs, uint32_t n_theirs,
                                         uint64_t seed)
 {
-    double a[MR_ROUNDS_MAX], b[MR_ROUNDS_MAX], drawn[RESAMPLES];
+    double a[MR_VALUES_MAX], b[MR_VALUES_MAX], drawn[RESAMPLES];
     uint32_t n = present(ours, n_ours, a), m = present(theirs, n_theirs, b);
     struct mr_estimate e = {.n = n < m ? n : m, .median = NAN, .low = NAN, .high = NAN};
     if (e.n == 0 || mr_median(b, m) == 0) {

@@ -13,7 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MR_ROUNDS_MAX 64u
+#define MR_VALUES_MAX 512u /* that a figure may rest on */
+#define MR_ROUNDS_MAX 64u  /* of one comparison of drivers */
 #define MR_ROUNDS_FOR_INTERVAL 6u
 
 struct mr_estimate {
@@ -23,7 +24,7 @@ struct mr_estimate {
     bool range;       /* low and high are the least and the greatest value, no 95 % interval */
 };
 
-/* mr_median: of n values, at most MR_ROUNDS_MAX; 0 without any. */
+/* mr_median: of n values, at most MR_VALUES_MAX; 0 without any. */
 double mr_median(const double *values, uint32_t n);
 
 /* mr_estimate: of n values; NAN is a round that was not measured, and left out. One that measured 0 counts like any other. */

@@ -31,7 +31,7 @@ lib/engine/*               millrace/* lib/engine/* lib/port/* lib/work/* lib/sys
 lib/measure/*              millrace/* lib/measure/* ISO OS jansson.h
 apps/minimal/*             millrace/* ISO OS
 apps/*                     millrace/* apps/* lib/measure/* lib/sys/* lib/engine/plan.h lib/port/port.h lib/version.h lib/commit.h ISO OS jansson.h
-perf/*                     millrace/* perf/* lib/sys/* ISO OS jansson.h liburing.h rte_* xdp/* bpf/* ck_*
+perf/*                     millrace/* perf/* lib/measure/* lib/sys/* ISO OS jansson.h liburing.h rte_* xdp/* bpf/* ck_*
 tests/*                    * ISO OS VENDOR
 *.in                       ISO
 END
