@@ -11,12 +11,14 @@
 /* Drop reasons: word (JSON key and metric name), text. A frame that dies inside the engine is counted under exactly one.
  * Losses outside the engine (socket buffer full, device) are a port's `outside` counters, by the kernel's own names. */
 #define MR_DROP_REASONS(X)                                                                                             \
-    X(too_long, "longer than its chunk holds; memory.chunk_bytes: 4096, offload: super (dpdk, pcap: long_frames), or a lower MTU at the peer")  \
+    X(too_long, "longer than its chunk holds; memory.chunk_bytes: 4096, offload: super (dpdk, pcap: long_frames), "    \
+                "or a lower MTU at the peer")                                                                          \
     X(runt, "shorter than an Ethernet header")                                                                         \
-    X(chain, "came as a chain of several buffers, longer than a small chunk; long_frames: yes, or a lower MTU at the peer")                                            \
+    X(chain, "came as a chain of several buffers, longer than a small chunk; long_frames: yes, "                       \
+             "or a lower MTU at the peer")                                                                             \
     X(partial_checksum, "partial checksum on a port with offload: none; set offload: checksum or super, or tx off at the peer")  \
     X(super_frame, "super-frame on a port without offload: super; set offload: super, or tso off at the peer")          \
-    X(no_chunk, "no free chunk for a copy; raise memory.chunks, of long frames memory.big_chunks")                                                       \
+    X(no_chunk, "no free chunk for a copy; raise memory.chunks, of long frames memory.big_chunks")                     \
     X(tx_full, "output full and when_full: drop")                                                                      \
     X(mtu, "longer than the sending device's MTU")                                                                     \
     X(link_down, "sending device is down; ip link set it up")                                                          \
