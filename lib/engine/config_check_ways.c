@@ -34,8 +34,8 @@ static int check_queues_once(const struct mr_check *c, uint32_t i)
         const struct mr_port_config *other = &c->cfg->ports[k];
         if (strcmp(other->device, port->device) == 0 && strcmp(other->driver, port->driver) == 0) {
             return mr_check_fail(c, mr_check_path(at, "ports", i, "device"),
-                                 "%.60s is port %s's already, and each of its queues has one owner with driver %s; leave out port %s, "
-                                 "and name %s in `from` and `to`",
+                                 "%.60s is port %s's already, and each of its queues has one owner with driver %s; leave out port %s: "
+                                 "port %s may stand in `from` and in `to`",
                                  port->device, other->name, port->driver, port->name, other->name);
         }
     }
