@@ -63,7 +63,7 @@ static void become_testpmd(const struct bench *b, const struct testpmd *t, const
     }
     execlp("stdbuf", "stdbuf", "-oL", "dpdk-testpmd", "-l", cores, "--no-pci", t->huge ? "--in-memory" : "--no-huge",
            "-m", "128", "--no-telemetry", prefix, null0, null1, "--", "-i", "--forward-mode=io", "--no-flush-rx",
-           "--burst=32", "--nb-cores=1", "--total-num-mbufs=8192", (char *)NULL);
+           "--burst=32", "--nb-cores=1", "--total-num-mbufs=8192", "--mbcache=256", (char *)NULL);
     _exit(127);
 }
 
@@ -85,7 +85,7 @@ bool testpmd_open(struct bench *b, struct testpmd *t, bool copy)
     struct mr_host host;
     mr_host_read(&host);
     t->copy = copy;
-    t->huge = host.huge_2m_free >= 64; // its 128 MiB; else plain pages, as ours then has, too
+    t->huge = host.huge_2m_free >= BENCH_HUGE_PAGES; // for it and for ours; else plain ones for both
     if (b->cpu[1] < 0 || pipe(to) < 0 || pipe(from) < 0) {
         return false;
     }
@@ -114,20 +114,42 @@ static bool tell(struct testpmd *t, const char *line, const char *word, char *te
     return write(t->in, line, n) == (ssize_t)n && read_until(t->out, word, text, bytes);
 }
 
-double testpmd_mpps(struct bench *b, void *arg)
+static double cpu_s(const struct testpmd *t)
 {
-    struct testpmd *t = arg;
+    clockid_t clock;
+    struct timespec now = {0};
+    return clock_getcpuclockid(t->pid, &clock) == 0 && clock_gettime(clock, &now) == 0 ? (double)now.tv_sec + (double)now.tv_nsec * 1e-9
+                                                                                     : 0;
+}
+
+/* Frames of one window; -1: it does not answer. */
+static double forward(struct bench *b, struct testpmd *t, double *seconds, double *cpu_seconds)
+{
     char text[65536];
+    double cpu_from = cpu_s(t);
     if (!tell(t, "start\n", "nb forwarding ports=", text, sizeof text)) {
         return -1;
     }
     double from = bench_now_s();
     bench_nap_ms(bench_window_ms(b));
-    double seconds = bench_now_s() - from;
+    *seconds = bench_now_s() - from;
     if (!tell(t, "stop\n", "\nDone.", text, sizeof text)) {
         return -1;
     }
+    *cpu_seconds = cpu_s(t) - cpu_from;
     const char *all = strstr(text, "Accumulated forward statistics");
     const char *tx = all == NULL ? NULL : strstr(all, "TX-packets:");
-    return tx == NULL ? -1 : strtod(tx + strlen("TX-packets:"), NULL) / seconds / 1e6;
+    return tx == NULL ? -1 : strtod(tx + strlen("TX-packets:"), NULL);
+}
+
+double testpmd_mpps(struct bench *b, void *arg)
+{
+    double seconds, cpu_seconds, frames = forward(b, arg, &seconds, &cpu_seconds);
+    return frames < 0 ? -1 : frames / seconds / 1e6;
+}
+
+double testpmd_cpu_ns(struct bench *b, void *arg)
+{
+    double seconds, cpu_seconds, frames = forward(b, arg, &seconds, &cpu_seconds);
+    return frames <= 0 || cpu_seconds <= 0 ? -1 : cpu_seconds * 1e9 / frames;
 }

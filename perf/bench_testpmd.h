@@ -6,7 +6,7 @@
 
 #include <sys/types.h>
 
-enum { BENCH_WINDOW_MS = 120, BENCH_QUICK_MS = 60 };
+enum { BENCH_WINDOW_MS = 120, BENCH_QUICK_MS = 60, BENCH_HUGE_PAGES = 160 }; /* free ones that all sides together need */
 
 struct testpmd {
     pid_t pid;   /* 0: it did not come up */
@@ -22,6 +22,10 @@ double bench_now_s(void);
 /* testpmd_open: between net_null0 and net_null1, copy=1 when `copy`. false: it does not start here, and has no pid. */
 bool testpmd_open(struct bench *b, struct testpmd *t, bool copy);
 void testpmd_close(struct testpmd *t);
+
+/* testpmd_cpu_ns: a repetition: nanoseconds of CPU time that its process takes per frame. Other load on the CPU adds nothing
+ * but what it does to the caches. */
+double testpmd_cpu_ns(struct bench *b, void *testpmd);
 
 /* testpmd_mpps: a repetition: million frames a second, both directions together, as the forwarding core moves them. */
 double testpmd_mpps(struct bench *b, void *testpmd);
