@@ -93,14 +93,25 @@ static int tell(struct compare *c, json_t *doc, struct mr_error *err)
     return result;
 }
 
+static int network(struct compare *c, struct mr_error *err)
+{
+    const char *device[LAB_DEVICES];
+    for (uint32_t i = 0; i < LAB_DEVICES; i++) {
+        device[i] = c->options.device[i];
+    }
+    return device[LAB_LEFT][0] == 0 ? lab_net_create(&c->net, MR_OFFLOAD_NONE, err)
+                                    : lab_net_borrow(&c->net, device, c->options.yes, err);
+}
+
 static int compare(struct compare *c, int argc, char **argv, struct mr_error *err)
 {
     int result = prepare(c, err);
     result = result < 0 ? result : compare_rows(c, err);
-    result = result < 0 ? result : lab_net_create(&c->net, MR_OFFLOAD_NONE, err);
+    result = result < 0 ? result : network(c, err);
     if (result < 0) {
         return result;
     }
+    memcpy(c->lab.devices, c->net.device, sizeof c->lab.devices);
     result = rounds(c, err);
     result = result < 0 ? result : tell(c, compare_json(c, argc + 1, argv - 1), err); // with the program's name, as main got it
     lab_net_destroy(&c->net);

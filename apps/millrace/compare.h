@@ -41,6 +41,8 @@ struct compare_options {
     const char *recorded; /* --table-from: a document to print, and nothing is run; NULL = none */
     uint32_t rounds;      /* 0 = by --quick or full */
     uint64_t seed;
+    char device[LAB_DEVICES][IF_NAMESIZE]; /* the user's, all four; none = the lab's */
+    bool yes;      /* also such that are in use */
     bool skb, xdp; /* the feeds; none = by --quick or full */
     bool quick, quiet, verbose;
 };
@@ -130,8 +132,8 @@ double compare_count_losses(const json_t *report);
 uint64_t compare_offer_ns(const struct compare *c);
 
 /* compare_receive_offload: of a device on one side. A veth takes XDP frames only while its peer has a NAPI, which generic
- * receive offload gives it. */
-int compare_receive_offload(const struct compare *c, enum lab_side side, const char *device, bool on, struct mr_error *err);
+ * receive offload gives it. Devices of the user's are left as they are. */
+int compare_receive_offload(const struct compare *c, enum lab_side side, enum lab_device which, bool on, struct mr_error *err);
 
 /* compare_reference_start, _stop: have the kernel forward by itself, as the row says; for a driver's row nothing. */
 int compare_reference_start(const struct compare *c, struct compare_row *row, struct mr_error *err);

@@ -62,10 +62,12 @@ void compare_bare_find(const struct compare *c, struct compare_row *row)
 
 static void become(const struct compare *c, const struct compare_row *row, pid_t parent)
 {
-    char cpu[16], most[16];
+    char cpu[16], most[16], left[IF_NAMESIZE], right[IF_NAMESIZE];
+    snprintf(left, sizeof left, "%s", c->net.device[LAB_LEFT]);
+    snprintf(right, sizeof right, "%s", c->net.device[LAB_RIGHT]);
     snprintf(cpu, sizeof cpu, "%u", c->lab.cores[0]);
     snprintf(most, sizeof most, "%d", FOR_MOST_S);
-    char *const argv[] = {"bare", "--cpu", cpu, "--from", "left", "--to", "right", "--for", most, NULL};
+    char *const argv[] = {"bare", "--cpu", cpu, "--from", left, "--to", right, "--for", most, NULL};
     lab_child(parent, "mr-bare");
     if (freopen("/dev/null", "w", stdout) == NULL || freopen("/dev/null", "w", stderr) == NULL) {
         _exit(1);

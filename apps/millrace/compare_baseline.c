@@ -90,6 +90,7 @@ int compare_baseline_fits(const struct compare_options *o, const json_t *documen
 static json_t *unlike_json(const json_t *now, const json_t *then)
 {
     static const char *const facts[][2] = {{"host", "cpu"}, {"host", "kernel"}, {"host", "cores"}, {"host", "hypervisor"},
+                                           {"method", "devices"},
                                            {"method", "pipeline_cpus"}, {"method", "quick"}, {"method", "set"}, {"method", "window_seconds"},
                                            {"method", "trial_seconds"}, {"method", "rounds_made"}};
     json_t *list = json_array();

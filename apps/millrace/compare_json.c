@@ -302,6 +302,14 @@ static json_t *sets_json(const struct compare *c)
     return list;
 }
 
+static json_t *devices_json(const struct compare *c)
+{
+    const char *const *d = c->net.device;
+    return c->net.borrowed ? json_pack("{s:s, s:s, s:s, s:s}", "source", d[LAB_SRC], "from", d[LAB_LEFT], "to", d[LAB_RIGHT], "sink",
+                                       d[LAB_DST])
+                           : json_string("lab");
+}
+
 static json_t *method_json(const struct compare *c)
 {
     const struct compare_times *t = &c->times;
@@ -309,8 +317,9 @@ static json_t *method_json(const struct compare *c)
     for (uint32_t i = 0; i < c->lab.n_cores; i++) {
         json_array_append_new(cpus, json_integer(c->lab.cores[i]));
     }
-    return json_pack("{s:b, s:s, s:s, s:o, s:o, s:I, s:i, s:i, s:f, s:f, s:f, s:f, s:f}", "quick", (int)c->options.quick,
-                     "size", c->options.size, "work", c->options.work, "set", sets_json(c), "pipeline_cpus", cpus, "seed",
+    return json_pack("{s:b, s:s, s:s, s:o, s:o, s:o, s:I, s:i, s:i, s:f, s:f, s:f, s:f, s:f}", "quick", (int)c->options.quick,
+                     "size", c->options.size, "work", c->options.work, "set", sets_json(c), "devices",
+                     devices_json(c), "pipeline_cpus", cpus, "seed",
                      (json_int_t)c->options.seed, "rounds_asked", (int)t->rounds, "rounds_made", (int)c->rounds, "seconds",
                      (double)(c->end_ns - c->begin_ns) / 1e9, "window_seconds", (double)t->window_ns / 1e9,
                      "trial_seconds", (double)t->trial_ns / 1e9, "loss_most", COMPARE_LOSS_MOST, "foreign_cpu_most",

@@ -67,8 +67,8 @@ static void take_reading(const struct compare *c, const struct compare_offer *o,
     struct mr_link src = {0}, dst = {0};
     *r = (struct reading){.at_ns = 0};
     cpus_busy(&c->lab, r);
-    mr_link_find("src", &src);
-    mr_link_find("dst", &dst);
+    mr_link_find(c->net.device[LAB_SRC], &src);
+    mr_link_find(c->net.device[LAB_DST], &dst);
     r->at_ns = (double)mr_now_ns();
     r->engine_ns = cpu_ns(o->engine);
     r->source_ns = cpu_ns(source);

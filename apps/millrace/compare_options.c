@@ -13,6 +13,10 @@ static const char help[] =
     "  millrace compare [options]\n"
     "\n"
     "  --drivers LIST        all (default), or some: uring,mmap (see: millrace drivers)\n"
+    "  --device A,B|lab      forward from A to B, devices of this namespace, both up; default lab: veths of its own\n"
+    "  --source-device S     cabled to A; default A's peer, where A is a veth and its peer is here\n"
+    "  --sink-device T       cabled to B; default B's peer, likewise\n"
+    "  --yes                 also devices that have an address or carry the default route: they are flooded\n"
     "  --feed skb|xdp|both   frames from a packet socket, or XDP frames that never were socket buffers (no latency then);\n"
     "                        default both, with --quick skb\n"
     "  --size SIZE           64, 64..1518, imix (with FCS); default 64\n"
@@ -34,9 +38,12 @@ static const char help[] =
     "\n"
     "Exit code 0: done; 1: failed; 2: usage; 3: the machine cannot.\n";
 
-enum { DRIVERS = 1, FEED, SIZE, WORK, SET, ROUNDS, SEED, QUICK, BARE, BASELINE, TABLE_FROM, JSON, QUIET, VERBOSE, HELP = 'h' };
+enum { DRIVERS = 1, DEVICE, SOURCE, SINK, YES, FEED, SIZE, WORK, SET,
+       ROUNDS, SEED, QUICK, BARE, BASELINE, TABLE_FROM, JSON, QUIET, VERBOSE, HELP = 'h' };
 
 static const struct option known[] = {
+    {"device", required_argument, NULL, DEVICE},     {"source-device", required_argument, NULL, SOURCE},
+    {"sink-device", required_argument, NULL, SINK},  {"yes", no_argument, NULL, YES},
     {"drivers", required_argument, NULL, DRIVERS},   {"feed", required_argument, NULL, FEED},
     {"size", required_argument, NULL, SIZE},         {"set", required_argument, NULL, SET},
     {"work", required_argument, NULL, WORK},         {"rounds", required_argument, NULL, ROUNDS},
@@ -79,6 +86,52 @@ static int take_size(struct compare_options *o, const char *text, struct mr_erro
     return 0;
 }
 
+static int take_device(struct compare_options *o, enum lab_device which, const char *option, const char *text, size_t bytes,
+                       struct mr_error *err)
+{
+    if (bytes == 0 || bytes >= IF_NAMESIZE) {
+        return wrong(option, text, "names of interfaces, 1 to 15 bytes", err);
+    }
+    memcpy(o->device[which], text, bytes);
+    o->device[which][bytes] = 0;
+    return 0;
+}
+
+static int take_devices(struct compare_options *o, const char *text, struct mr_error *err)
+{
+    size_t first = strcspn(text, ",");
+    if (strcmp(text, "lab") == 0) {
+        o->device[LAB_LEFT][0] = o->device[LAB_RIGHT][0] = 0;
+        return 0;
+    }
+    if (text[first] == 0) {
+        return wrong("device", text, "two interfaces, A,B, or lab", err);
+    }
+    int result = take_device(o, LAB_LEFT, "device", text, first, err);
+    return result < 0 ? result : take_device(o, LAB_RIGHT, "device", text + first + 1, strlen(text + first + 1), err);
+}
+
+/* Who feeds and who is fed, where that was not said: the other ends. */
+static int find_ends(struct compare_options *o, struct mr_error *err)
+{
+    static const struct {
+        enum lab_device end, of;
+        const char *option;
+    } ends[] = {{LAB_SRC, LAB_LEFT, "source-device"}, {LAB_DST, LAB_RIGHT, "sink-device"}};
+    for (size_t i = 0; i < 2; i++) {
+        char *end = o->device[ends[i].end], *of = o->device[ends[i].of];
+        if (of[0] == 0 && end[0] != 0) {
+            return mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "compare: --%s %s: only with --device A,B", ends[i].option, end);
+        }
+        if (of[0] != 0 && end[0] == 0 && !lab_veth_peer(of, end)) {
+            end[0] = 0;
+            return mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "compare: --device: %s is no veth whose peer is in this namespace: say "
+                                "which device is cabled to it: --%s", of, ends[i].option);
+        }
+    }
+    return 0;
+}
+
 static int take_set(struct compare_options *o, const char *text, struct mr_error *err)
 {
     if (strchr(text, '=') == NULL || text[0] == '=') {
@@ -107,6 +160,15 @@ static int take(struct compare_options *o, int option, const char *text, struct 
     switch (option) {
     case DRIVERS:
         o->drivers = text;
+        break;
+    case DEVICE:
+        return take_devices(o, text, err);
+    case SOURCE:
+        return take_device(o, LAB_SRC, "source-device", text, strlen(text), err);
+    case SINK:
+        return take_device(o, LAB_DST, "sink-device", text, strlen(text), err);
+    case YES:
+        o->yes = true;
         break;
     case FEED:
         o->skb = strcmp(text, "skb") == 0 || strcmp(text, "both") == 0;
@@ -186,6 +248,7 @@ int compare_options_parse(struct compare_options *o, int argc, char **argv, stru
         o->skb = true;
         o->xdp = !o->quick;
     }
+    result = result == 0 ? find_ends(o, err) : result;
     struct mr_sizes sizes;
     if (result == 0 && o->xdp && mr_parse_sizes(o->size, &sizes) == 0 && (sizes.n > 1 || sizes.ranged)) {
         return wrong("size", o->size, "one size for XDP frames, which are all alike; or --feed skb", err);

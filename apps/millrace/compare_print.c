@@ -191,7 +191,8 @@ static void print_method(FILE *out, const json_t *doc)
     fprintf(out, "compare: %s, %s; frames of %s bytes, work %s\n", text(host, "cpu"), text(host, "kernel"), text(m, "size"),
             text(m, "work"));
     int rounds = (int)number(m, "rounds_made");
-    fprintf(out, "%d round%s in random order (seed %.0f), %.0f s; no loss: at most %.1f %% lost in %.1f s; latency at shares of that rate\n",
+    fprintf(out, "%d round%s in random order (seed %.0f), %.0f s; no loss: at most %.1f %% lost in %.1f s; latency at shares "
+            "of that rate\n",
             rounds, rounds == 1 ? "" : "s", number(m, "seed"), number(m, "seconds"), 100 * number(m, "loss_most"),
             number(m, "trial_seconds"));
 }

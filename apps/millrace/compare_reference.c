@@ -20,9 +20,13 @@ static int bridge(struct mr_error *err)
     return result < 0 ? result : mr_link_master("right", BRIDGE, err);
 }
 
-int compare_receive_offload(const struct compare *c, enum lab_side side, const char *device, bool on, struct mr_error *err)
+int compare_receive_offload(const struct compare *c, enum lab_side side, enum lab_device which, bool on, struct mr_error *err)
 {
+    const char *device = c->net.device[which];
     struct mr_link_offloads o = {0};
+    if (c->net.borrowed) {
+        return 0; // as the user has set it
+    }
     int result = lab_net_enter(&c->net, side);
     result = result < 0 ? result : mr_link_offloads_get(device, &o);
     o.gro = on;
@@ -36,12 +40,12 @@ int compare_receive_offload(const struct compare *c, enum lab_side side, const c
 static int redirect(const struct compare *c, struct compare_row *row, enum lab_hook hook, struct mr_error *err)
 {
     struct mr_link left = {0}, right = {0};
-    int result = mr_link_find("left", &left);
-    result = result < 0 ? result : mr_link_find("right", &right);
+    int result = mr_link_find(c->net.device[LAB_LEFT], &left);
+    result = result < 0 ? result : mr_link_find(c->net.device[LAB_RIGHT], &right);
     if (result < 0) {
-        return mr_error_set(err, MR_FAULT_RUN, result, "cannot find the lab's devices: %s", strerror(-result));
+        return mr_error_set(err, MR_FAULT_RUN, result, "cannot find the devices: %s", strerror(-result));
     }
-    result = hook == LAB_HOOK_XDP ? compare_receive_offload(c, LAB_ENDS, "dst", true, err) : 0;
+    result = hook == LAB_HOOK_XDP ? compare_receive_offload(c, LAB_ENDS, LAB_DST, true, err) : 0;
     row->program = result < 0 ? -1 : lab_redirect_load(hook, right.index, err);
     row->link = row->program < 0 ? -1 : lab_redirect_attach(hook, row->program, left.index, err);
     return row->link < 0 ? -EOPNOTSUPP : 0;
@@ -75,5 +79,5 @@ int compare_reference_stop(const struct compare *c, struct compare_row *row, str
     if (row->kind == COMPARE_BRIDGE) {
         return mr_link_find(BRIDGE, &link) == 0 ? mr_link_delete(BRIDGE, err) : 0;
     }
-    return row->kind == COMPARE_XDP ? compare_receive_offload(c, LAB_ENDS, "dst", false, err) : 0;
+    return row->kind == COMPARE_XDP ? compare_receive_offload(c, LAB_ENDS, LAB_DST, false, err) : 0;
 }

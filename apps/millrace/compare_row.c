@@ -191,7 +191,7 @@ int compare_row_measure(struct compare *c, struct compare_row *row, struct mr_er
     struct mr_error why = {0};
     struct lab_wire wire;
     bool bare_first = mr_random(&c->random) % 2 != 0;
-    int result = row->xdp_fed ? compare_receive_offload(c, LAB_FORWARDER, "left", true, &why) : 0;
+    int result = row->xdp_fed ? compare_receive_offload(c, LAB_FORWARDER, LAB_LEFT, true, &why) : 0;
     result = result < 0 || !bare_first ? result : compare_bare_measure(c, row, &why);
     result = result < 0 ? result : compare_reference_start(c, row, &why);
     result = result < 0 ? result : flat_out(c, row, r, &why);
@@ -203,6 +203,6 @@ int compare_row_measure(struct compare *c, struct compare_row *row, struct mr_er
     }
     result = bare_first ? 0 : compare_bare_measure(c, row, err);
     result = result < 0 ? result : compare_reference_stop(c, row, err);
-    result = result < 0 || !row->xdp_fed ? result : compare_receive_offload(c, LAB_FORWARDER, "left", false, err);
+    result = result < 0 || !row->xdp_fed ? result : compare_receive_offload(c, LAB_FORWARDER, LAB_LEFT, false, err);
     return result < 0 ? result : lab_wire_read(&c->net, &wire, err); // the lab is as it was
 }

@@ -151,7 +151,11 @@ static void add_feed(struct compare *c, bool xdp)
     const struct mr_driver_entry *entry;
     uint32_t first = c->n_rows;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        add(c, others[i].name, others[i].kind);
+        struct compare_row *row = add(c, others[i].name, others[i].kind);
+        if (row->kind == COMPARE_BRIDGE && c->options.device[LAB_LEFT][0] != 0) {
+            snprintf(row->reason, sizeof row->reason, "is made in the lab only: your devices would be its ports, and a killed run would "
+                     "leave it behind");
+        }
     }
     for (size_t i = 0; i < RUNGS; i++) {
         add_driver(c, ladder[i].name, ladder[i].rx, ladder[i].tx);

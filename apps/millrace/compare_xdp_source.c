@@ -60,9 +60,10 @@ static int child_main(const struct compare *c, const struct compare_offer *o, st
     struct mr_link src = {0};
     struct mr_sizes sizes = {0};
     int result = lab_net_enter(&c->net, LAB_ENDS);
-    result = result < 0 ? result : mr_link_find("src", &src);
+    result = result < 0 ? result : mr_link_find(c->net.device[LAB_SRC], &src);
     if (result < 0) {
-        return mr_error_set(&m->error, MR_FAULT_RUN, result, "the XDP source cannot find src: %s", strerror(-result));
+        return mr_error_set(&m->error, MR_FAULT_RUN, result, "the XDP source cannot find %s: %s", c->net.device[LAB_SRC],
+                            strerror(-result));
     }
     mr_thread_pin(c->lab.source_cpu);
     mr_parse_sizes(c->options.size, &sizes);

@@ -2,6 +2,7 @@
  *
  *   lab_options.c    what was typed
  *   lab_net.c        namespaces and devices
+ *   lab_borrow.c     devices of the user's instead, for `millrace compare --device`
  *   lab_auto.c       --driver auto
  *   lab_config.c     the two configurations: of the generator and of the pipeline under test
  *   lab_process.c    an engine in a process of its own
@@ -50,6 +51,7 @@ struct lab_options {
     bool sink_given;
     bool keep, quiet, verbose;
     const char *json; /* NULL = none */
+    const char *devices[LAB_DEVICES]; /* as in struct lab_net */
     uint32_t n_sets;
     const char *sets[LAB_SETS_MAX];
     uint32_t source_cpu;
@@ -79,7 +81,7 @@ int lab_generator_start(struct lab_process *p, const struct lab_options *o, cons
                         struct mr_error *err);
 
 /* lab_sample.c: from now on the sockets of this process that receive from dst let in one traffic flow alone. */
-int lab_sample(struct mr_error *err);
+int lab_sample(const void *options, struct mr_error *err);
 
 /* lab_document: the lab's JSON document: the pipeline's report with lab, generator and wire put in; takes `run`. */
 json_t *lab_document(const struct lab_options *o, const struct lab_net *net, json_t *run, json_t *generator,

@@ -82,9 +82,9 @@ int lab_config_generator(const struct lab_options *o, struct mr_config **out, st
     struct text t = {.used = 0};
     add(&t, "engine: { layout: run-to-completion, cores: [%u], latency: false }\nports:\n", o->source_cpu);
     add_source(&t, o);
-    add(&t, "  - { name: src, driver: uring, device: src }\n");
+    add(&t, "  - { name: src, driver: uring, device: \"%s\" }\n", o->devices[LAB_SRC]);
     if (o->verify) {
-        add(&t, "  - { name: dst, driver: uring, device: dst }\n");
+        add(&t, "  - { name: dst, driver: uring, device: \"%s\" }\n", o->devices[LAB_DST]);
         add(&t, "  - { name: sink, driver: memory, verify: true }\n");
     }
     add(&t, "paths:\n  - { from: [source], work: [forward], to: [src] }\n");
@@ -109,13 +109,14 @@ static void adopt(struct lab_options *o, const struct mr_config *cfg)
     }
 }
 
-static void add_device(struct text *t, unsigned number, const char *name, const char *driver, enum mr_offload offload)
+static void add_device(struct text *t, unsigned number, const char *name, const char *interface, const char *driver,
+                       enum mr_offload offload)
 {
     const char *form = mr_driver_find(driver)->interface_form;
     char device[128];
-    snprintf(device, sizeof device, "%s", name);
+    snprintf(device, sizeof device, "%s", interface);
     if (form != NULL) {
-        snprintf(device, sizeof device, form, number, name);
+        snprintf(device, sizeof device, form, number, interface);
     }
     add(t, "  - { name: %s, driver: %s, device: \"%s\"", name, driver, device);
     if (offload != MR_OFFLOAD_NONE) { // some drivers have no such key
@@ -133,8 +134,8 @@ int lab_config_pipeline(struct lab_options *o, struct mr_config **out, struct mr
         add(&t, "%s%u", i == 0 ? "" : ", ", o->cores[i]);
     }
     add(&t, "] }\nports:\n");
-    add_device(&t, 0, "left", o->rx_driver, o->offload);
-    add_device(&t, 1, "right", o->tx_driver, o->offload);
+    add_device(&t, 0, "left", o->devices[LAB_LEFT], o->rx_driver, o->offload);
+    add_device(&t, 1, "right", o->devices[LAB_RIGHT], o->tx_driver, o->offload);
     add(&t, "paths:\n  - { from: [%s], work: [%s], to: [%s] }\n", both ? "left, right" : "left", o->work,
         both ? "left, right" : "right");
     int result = mr_config_parse(out, t.at, t.used, "lab pipeline", err);

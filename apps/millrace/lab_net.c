@@ -273,7 +273,7 @@ static int devices(struct lab_net *net, enum mr_offload offload, struct mr_error
 int lab_net_create(struct lab_net *net, enum mr_offload offload, struct mr_error *err)
 {
     int result = 0;
-    *net = (struct lab_net){.side = {{.ns = -1}, {.ns = -1}}};
+    *net = (struct lab_net){.side = {{.ns = -1}, {.ns = -1}}, .device = {"src", "left", "right", "dst"}};
     if (!privileged()) {
         net->user_namespace = true;
         result = user_namespace(err);
@@ -307,6 +307,10 @@ void lab_net_destroy(struct lab_net *net)
 {
     for (enum lab_side side = 0; side < LAB_SIDES; side++) {
         struct lab_holder *h = &net->side[side];
+        if (net->borrowed && h->ns >= 0) {
+            close(h->ns);
+            h->ns = -1;
+        }
         if (h->pid <= 0) {
             continue;
         }

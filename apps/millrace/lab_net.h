@@ -15,9 +15,11 @@
 
 #include "lib/sys/netlink.h"
 
+#include <net/if.h>
 #include <sys/types.h>
 
 enum lab_side { LAB_ENDS, LAB_FORWARDER, LAB_SIDES };
+enum lab_device { LAB_SRC, LAB_LEFT, LAB_RIGHT, LAB_DST, LAB_DEVICES };
 
 struct lab_holder {
     pid_t pid;
@@ -29,6 +31,8 @@ struct lab_holder {
 struct lab_net {
     struct lab_holder side[LAB_SIDES];
     struct mr_link_offloads offloads; /* as set on all four devices */
+    const char *device[LAB_DEVICES];  /* their names */
+    bool borrowed;                    /* they are the user's, both sides in the namespace that we were started in */
     bool user_namespace;              /* all of it lies in a user namespace of ours */
     bool kept;
 };
@@ -37,6 +41,13 @@ struct lab_net {
  * says which offloads the devices have: none = no checksum and segmentation offload. Fails with MR_FAULT_MACHINE and
  * the fix where the system does not let us. */
 int lab_net_create(struct lab_net *net, enum mr_offload offload, struct mr_error *err);
+
+/* lab_net_borrow: instead of that: devices of the user's, by name, which must stay valid. Refuses what is not there, not up, named
+ * twice; and without consent what has an address or carries the default route. Nothing about them is changed. lab_borrow.c */
+int lab_net_borrow(struct lab_net *net, const char *const device[LAB_DEVICES], bool consent, struct mr_error *err);
+
+/* lab_veth_peer: the name of a veth's other end, where that is in this namespace, too. */
+bool lab_veth_peer(const char *name, char peer[static IF_NAMESIZE]);
 
 /* lab_net_enter: the calling thread goes into one of the namespaces. 0 or -errno. */
 int lab_net_enter(const struct lab_net *net, enum lab_side side);

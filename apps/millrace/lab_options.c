@@ -376,7 +376,7 @@ int lab_options_parse(struct lab_options *o, int argc, char **argv, struct mr_er
 {
     int result = 0;
     *o = (struct lab_options){.linger_ns = LAB_LINGER_NS, .rx_driver = "uring", .tx_driver = "uring", .rate = "flat-out",
-                              .size = "64", .flows = 16, .work = "forward"};
+                              .size = "64", .flows = 16, .work = "forward", .devices = {"src", "left", "right", "dst"}};
     for (int at = 1; at < argc && result == 0; at++) {
         result = parse_one(o, argc, argv, &at, err);
     }

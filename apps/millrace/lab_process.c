@@ -110,7 +110,7 @@ static int child_main(struct child *c, struct mr_error *err)
         result = mr_engine_create(cfg, &e, err);
     }
     if (result == 0 && c->job->opened != NULL) {
-        result = c->job->opened(err);
+        result = c->job->opened(c->job->arg, err);
     }
     if (result == 0) {
         result = run(c, e, err);

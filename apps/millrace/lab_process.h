@@ -29,7 +29,7 @@ struct lab_job {
     bool settle;        /* end only when the wire is empty */
     bool counted;       /* lab_process_count may be called */
     int (*config)(const void *arg, struct mr_config **out, struct mr_error *err); /* called in the child */
-    int (*opened)(struct mr_error *err); /* called in the child, its devices being open; may be NULL */
+    int (*opened)(const void *arg, struct mr_error *err); /* called in the child, its devices being open; may be NULL */
     const void *arg;
 };
 

@@ -35,10 +35,11 @@ static int attach(int fd)
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0 ? 0 : -errno;
 }
 
-int lab_sample(struct mr_error *err)
+int lab_sample(const void *options, struct mr_error *err)
 {
     DIR *files = opendir("/proc/self/fd");
-    unsigned int dst = if_nametoindex("dst");
+    const struct lab_options *o = options;
+    unsigned int dst = if_nametoindex(o->devices[LAB_DST]);
     const struct dirent *entry;
     int result = files == NULL ? -errno : 0, found = 0;
     while (result == 0 && (entry = readdir(files)) != NULL) {

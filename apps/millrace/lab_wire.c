@@ -40,9 +40,9 @@ static int read_pair(const struct lab_net *net, enum lab_side side, const char *
 
 int lab_wire_read(const struct lab_net *net, struct lab_wire *w, struct mr_error *err)
 {
-    int result = read_pair(net, LAB_ENDS, "src", &w->src, "dst", &w->dst);
+    int result = read_pair(net, LAB_ENDS, net->device[LAB_SRC], &w->src, net->device[LAB_DST], &w->dst);
     if (result == 0) {
-        result = read_pair(net, LAB_FORWARDER, "left", &w->left, "right", &w->right);
+        result = read_pair(net, LAB_FORWARDER, net->device[LAB_LEFT], &w->left, net->device[LAB_RIGHT], &w->right);
     }
     w->softnet_drops = softnet_drops();
     return result == 0
@@ -75,7 +75,7 @@ void lab_wire_settle(const struct lab_net *net)
     while (now - quiet_since < SETTLED_NS && now - begin < PATIENCE_NS) {
         struct mr_link dst = {0};
         lab_net_enter(net, LAB_ENDS);
-        mr_link_find("dst", &dst);
+        mr_link_find(net->device[LAB_DST], &dst);
         lab_net_enter(net, LAB_FORWARDER);
         bool moving = dst.rx_packets != arrived || queued_bytes() != 0;
         arrived = dst.rx_packets;

@@ -4,9 +4,11 @@
 millrace=$1
 jsonget=$2
 dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
+ns=mr-compare-$$
+trap 'ip netns delete "$ns" 2>/dev/null; rm -rf "$dir"' EXIT
 export COMPARE_TEST="$dir"
 failed=0
+devices=
 
 fail() {
     echo "FAIL: $*"
@@ -158,9 +160,51 @@ grep -q 'only then  mmap fed skb' "$dir/table" || fail "the table does not say t
 refuses 2 "its size is 64 and this run's is 128" --size 128 --drivers uring --baseline "$dir/half"
 refuses 2 "its work is forward and this run's is l2" --work l2 --drivers uring --baseline "$dir/half"
 
+# Devices of ours in a namespace of ours: what is in use is refused, and nothing about the others is changed.
+here() { "$@"; }
+if [ "$(id -u)" = 0 ]; then
+    here() { ip netns exec "$ns" "$@"; }
+    ip netns add "$ns" && here sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
+    for pair in in:from out:to; do
+        here ip link add "${pair%:*}" type veth peer name "${pair#*:}" && here ip link set "${pair%:*}" up &&
+            here ip link set "${pair#*:}" up || fail "cannot make a veth pair"
+    done
+    no_device() {
+        here "$millrace" compare --drivers mmsg $1 >"$dir/out" 2>"$dir/err"
+        code=$?
+        [ $code -eq 2 ] && grep -qF -- "$2" "$dir/err" || fail "compare $1: exit code $code, and no \"$2\": $(cat "$dir/err")"
+    }
+    no_device '--device from' 'two interfaces, A,B'
+    no_device '--device from,nowhere' 'nowhere is no veth whose peer is in this namespace'
+    no_device '--device from,lo' '--sink-device'
+    no_device '--device from,to --sink-device from' 'from is named twice'
+    no_device '--source-device in' 'only with --device'
+    here ip address add 10.99.0.1/24 dev to
+    no_device '--device from,to' '--device to has an address'
+    here ip address flush dev to
+    here ip route add default dev from scope link
+    no_device '--device from,to' '--device from carries the default route'
+    here ip route flush dev from
+    here ip link set out down
+    no_device '--device from,to' 'to has no carrier'
+    here ip link set out up
+    here ip -d link show >"$dir/links"
+    devices='--device from,to'
+fi
+
 # The cause is changed, and the line follows: one frame behind one hand-over, and a system call for each.
-"$millrace" compare --quick --rounds 1 --seed 7 --drivers mmsg --set batcher.cap=1 --json "$dir/doc" --quiet 2>"$dir/err" ||
-    fail "with --set: $(cat "$dir/err")"
+here "$millrace" compare --quick --rounds 1 --seed 7 --drivers mmsg --set batcher.cap=1 $devices --json "$dir/doc" --quiet 2>"$dir/err" ||
+    fail "with --set, $devices: $(cat "$dir/err")"
+if [ -n "$devices" ]; then
+    same method.devices.source in
+    same method.devices.sink out
+    is drivers.0.mpps_flat_out 'x > 0.01'
+    is drivers.0.mpps_no_loss 'x > 0.01'
+    is drivers.0.latency_ns.10.p50 'x > 1000'
+    case $(get reference.0.reason) in *"in the lab only"*) ;; *) fail "a bridge of the user's devices" ;; esac
+    is reference.1.mpps_flat_out 'x > 0.01'
+    here ip -d link show | diff "$dir/links" - || fail "something about the devices was changed"
+fi
 same method.set.0 batcher.cap=1
 why_is_the_counters
 [ "$(said '; ' ' frames a batch')" = 1.0 ] || fail "batches of 1, and why is $(get drivers.0.why)"
