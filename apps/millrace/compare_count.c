@@ -95,17 +95,21 @@ static void add_times(struct compare_row *row, struct compare_round *r, const js
     r->busy_share = busy + all > 0 ? busy / (busy + all) : NAN;
 }
 
-static void add_batches(struct compare_row *row, const json_t *from, const json_t *to)
+/* How many frames the sending stages forwarded. */
+static double add_batches(struct compare_row *row, const json_t *from, const json_t *to)
 {
     size_t i;
     const json_t *stage;
+    double frames = 0;
     json_array_foreach(json_object_get(to, "stages"), i, stage) {
         const json_t *before = json_array_get(json_object_get(from, "stages"), i);
         if (strcmp(json_string_value(json_object_get(stage, "kind")), "tx") == 0) {
-            row->frames += grown(before, stage, "frames");
+            frames += grown(before, stage, "frames");
             row->batches += grown(before, stage, "polls_with_work");
         }
     }
+    row->frames += frames;
+    return frames;
 }
 
 /* ---- all ---- */
@@ -128,10 +132,9 @@ void compare_count(struct compare_row *row, struct compare_round *r, const json_
     if (to == NULL) {
         return;
     }
-    double frames = grown(from, to, "tx_frames");
     add_drops(row->drops, from, to);
     add_times(row, r, from, to);
-    add_batches(row, from, to);
+    double frames = add_batches(row, from, to);
     row->syscalls += grown(from, to, "syscalls");
     r->syscalls = frames > 0 ? grown(from, to, "syscalls") / frames : NAN;
 }

@@ -18,7 +18,7 @@ extern "C" {
 /* mr_report_json: the whole report, a new reference. argv: the command as typed, for `command`; may be NULL. */
 json_t *mr_report_json(struct mr_engine *e, int argc, char **argv);
 
-/* mr_report_counters: only what grows while it runs: system calls, frames sent, drops, time of the cores in ns, frames and
+/* mr_report_counters: only what grows while it runs: system calls, drops, time of the cores in ns, frames and
  * polls of the stages, what the ports' drivers count outside. Two of them make a window. A new reference. From a callback
  * of mr_run_options, or after the run. */
 json_t *mr_report_counters(struct mr_engine *e);

@@ -71,7 +71,6 @@ json_t *mr_report_counters(struct mr_engine *e)
         syscalls += mr_counted(&e->io[i]->syscalls);
     }
     mr_json_put(o, "syscalls", syscalls);
-    mr_json_put(o, "tx_frames", t.tx_frames);
     json_object_set_new(o, "drops", mr_report_drops(e, &t));
     json_object_set_new(o, "cores", cores_json(e));
     json_object_set_new(o, "stages", stages_json(e));

@@ -81,7 +81,6 @@ if [ "$(get drivers.0.disturbed_rounds)" = 0 ]; then
     spent=$(for part in receive work send blocked idle; do get drivers.0.window.${part}_ns; done | awk '{ s += $1 } END { print s / 1e9 }')
     is drivers.0.window.seconds "$spent > 0.75 * x && $spent < 1.25 * x"
 fi
-is drivers.0.window.syscalls "x / $(get drivers.0.window.forwarded) - $(get drivers.0.syscalls_per_frame) < 1e-6 && x > 0"
 # The whole box is not less than the process alone, but for the resolution; or it says why it is not told.
 if [ "$(get drivers.0.cpu_ns_per_frame_system)" = null ]; then
     case $(get drivers.0.system_reason) in *[a-z]*) ;; *) fail "no box, and no reason: $(get drivers.0.system_reason)" ;; esac
