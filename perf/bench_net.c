@@ -84,3 +84,35 @@ uint64_t bench_net_arrived(void)
     struct mr_link link;
     return mr_link_find("dst", &link) == 0 ? link.rx_packets : 0;
 }
+
+static bool look_at(const struct bench_net *net, const char *device, struct mr_link *link)
+{
+    setns(net->forwarder, CLONE_NEWNET);
+    bool found = mr_link_find(device, link) == 0;
+    setns(net->ends, CLONE_NEWNET);
+    return found;
+}
+
+uint64_t bench_net_arrived_at(const struct bench_net *net, const char *device)
+{
+    struct mr_link link;
+    return look_at(net, device, &link) ? link.rx_packets : 0;
+}
+
+bool bench_net_up(const struct bench_net *net, const char *device)
+{
+    struct mr_link link;
+    return look_at(net, device, &link) && link.up;
+}
+
+void bench_net_receive_by_napi(const struct bench_net *net, bool on)
+{
+    struct mr_link_offloads o;
+    struct mr_error err;
+    setns(net->forwarder, CLONE_NEWNET);
+    if (mr_link_offloads_get("left", &o) == 0 && o.gro != on) {
+        o.gro = on;
+        mr_link_offloads_set("left", &o, &err);
+    }
+    setns(net->ends, CLONE_NEWNET);
+}

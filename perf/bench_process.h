@@ -16,9 +16,10 @@ struct bench_process {
     int out;
 };
 
-/* bench_process_start: `program` lies beside this benchmark (a relative path is taken from there); ns_fd: network
- * namespace; input: what it reads from its standard input, may be NULL. It may use all CPUs, dies with us, and runs at
- * the highest priority below real time if we may. */
+/* bench_process_start: `program` lies beside this benchmark (a relative path is taken from there), or else on the PATH; ns_fd:
+ * network namespace; input: what it reads from its standard input, may be NULL; bench_input_held: nothing, and no end. It may
+ * use all CPUs, dies with us, and runs at the highest priority below real time if we may. */
+extern const char bench_input_held[];
 bool bench_process_start(const struct bench *b, struct bench_process *p, int ns_fd, const char *program,
                          char *const argv[], const char *input);
 
@@ -34,5 +35,8 @@ struct bench_cpu_times {
     double busy_ns, steal_ns;
 };
 bool bench_cpu_times(int cpu, struct bench_cpu_times *t);
+
+/* bench_softirq_ns: CPU time of a CPU's ksoftirqd, 0 where it cannot be seen. */
+double bench_softirq_ns(int cpu);
 
 #endif

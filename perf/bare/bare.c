@@ -62,6 +62,8 @@ static bool take_option(struct bare_options *o, const char *name, const char *va
         o->seconds = strtod(value, NULL);
     } else if (strcmp(name, "--frames") == 0) {
         o->frames = strtoull(value, NULL, 10);
+    } else if (strcmp(name, "--bytes") == 0) {
+        o->bytes = (uint32_t)strtoul(value, NULL, 10);
     } else if (strcmp(name, "--mode") == 0 && o->has_modes) {
         o->mode = value;
     } else if (strcmp(name, "--cpu") == 0) {

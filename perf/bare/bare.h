@@ -13,6 +13,7 @@ struct bare_options {
     const char *to;   /* device to send to */
     double seconds;   /* end after this time */
     uint64_t frames;  /* raw_sender: end after this many */
+    uint32_t bytes;   /* of the senders' frames */
     int cpu;          /* -1 = wherever */
 };
 
@@ -22,7 +23,7 @@ struct bare_total {
 
 extern volatile int bare_stop; /* set by SIGTERM, SIGINT and when the time is over */
 
-/* bare_start: reads --from --to --for --frames --cpu, pins itself, prepares the end. Exits on a usage error. */
+/* bare_start: reads --from --to --for --frames --bytes --cpu, pins itself, prepares the end. Exits on a usage error. */
 void bare_start(struct bare_options *o, int argc, char **argv, const char *usage);
 
 /* bare_socket: receiving sees only what comes in, with aux data; sending passes by the queueing discipline. */
