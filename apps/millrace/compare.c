@@ -1,6 +1,6 @@
 /* compare.c: `millrace compare`: the order of things.
  *
- *   rows → lab → rounds: each row once, in a new random order → document → tables
+ *   rows → lab → rounds: each row once, in a new random order → the same with TCP streams → document → tables
  */
 #include "apps/millrace/compare.h"
 #include "apps/millrace/verbs.h"
@@ -17,9 +17,13 @@
 #define S  1000000000ull
 
 static const struct compare_times full = {.warm_ns = 100 * MS, .window_ns = 500 * MS, .trial_ns = 400 * MS,
-                                          .latency_ns = 500 * MS, .limit_ns = 470 * S, .rounds = 4, .trials = 12};
+                                          .latency_ns = 500 * MS, .limit_ns = 405 * S, .rounds = 4, .trials = 12,
+                                          .super_bytes = 1000000000, .segment_bytes = 250000000, .tcp_limit_ns = 60 * S,
+                                          .tcp_rounds = 4};
 static const struct compare_times quick = {.warm_ns = 80 * MS, .window_ns = 300 * MS, .trial_ns = 200 * MS,
-                                           .latency_ns = 250 * MS, .limit_ns = 86 * S, .rounds = 2, .trials = 6};
+                                           .latency_ns = 250 * MS, .limit_ns = 77 * S, .rounds = 2, .trials = 6,
+                                           .super_bytes = 250000000, .segment_bytes = 50000000, .tcp_limit_ns = 9 * S,
+                                           .tcp_rounds = 2};
 
 /* What the lab's parts are told: the defaults of `millrace lab`, but for traffic and work. */
 static int prepare(struct compare *c, struct mr_error *err)
@@ -113,9 +117,19 @@ static int compare(struct compare *c, int argc, char **argv, struct mr_error *er
     }
     memcpy(c->lab.devices, c->net.device, sizeof c->lab.devices);
     result = rounds(c, err);
-    result = result < 0 ? result : tell(c, compare_json(c, argc + 1, argv - 1), err); // with the program's name, as main got it
     lab_net_destroy(&c->net);
-    return result;
+    if (result < 0) {
+        return result;
+    }
+    json_t *doc = compare_json(c, argc + 1, argv - 1); // with the program's name, as main got it
+    if (!c->options.no_tcp && !c->net.borrowed) {
+        result = compare_tcp(c, doc, err);
+    }
+    if (result < 0) {
+        json_decref(doc);
+        return result;
+    }
+    return tell(c, doc, err);
 }
 
 /* The tables of an earlier run. */

@@ -7,6 +7,8 @@
  *   compare_xdp_source.c frames that were never socket buffers
  *   compare_offer.c    frames offered once: by the lab's generator, watched from outside
  *   compare_row.c      all measurements of one row in one round
+ *   compare_cpu.c      CPU time, of processes and of CPUs
+ *   compare_tcp*.c     the second table (compare_tcp.h)
  *   compare_count.c    what a row's own counters say of the window
  *   compare_json.c     the document
  *   compare_baseline.c ratios to an earlier one
@@ -45,6 +47,7 @@ struct compare_options {
     bool yes;      /* also such that are in use */
     bool skb, xdp; /* the feeds; none = by --quick or full */
     bool quick, quiet, verbose;
+    bool no_tcp;
 };
 
 /* compare_options_parse: 0, 1 when help was printed, or -EINVAL with err filled. */
@@ -56,6 +59,8 @@ struct compare_times {
     uint64_t trial_ns, latency_ns;
     uint64_t limit_ns;
     uint32_t rounds, trials;
+    uint64_t super_bytes, segment_bytes, tcp_limit_ns; /* of the TCP streams; of all of them */
+    uint32_t tcp_rounds;
 };
 
 /* Who forwards: an engine, or something that it is compared with. */
@@ -174,6 +179,19 @@ int compare_xdp_source_start(const struct compare *c, const struct compare_offer
 int compare_xdp_source_end(struct lab_process *p, struct compare_offered *out, struct mr_error *err);
 
 int compare_offer(struct compare *c, const struct compare_offer *o, struct compare_offered *out, struct mr_error *err);
+
+/* compare_cpu_ns: CPU time of a process so far; 0 without one. compare_cpus_read: of the CPUs that the lab uses, and no others, by
+ * /proc/stat; NAN where it cannot be read. */
+struct compare_cpus {
+    double busy_ns, source_busy_ns, steal_ns; /* of all; of the source's; taken by the host */
+    double tick_ns;                           /* how far off a difference of busy_ns may be */
+};
+double compare_cpu_ns(const struct lab_process *p);
+void compare_cpus_read(const struct lab_options *lab, struct compare_cpus *r);
+
+/* compare_tcp.c: the second table, in a lab of its own: tcp[] of the document. compare_print_tcp: prints it. */
+int compare_tcp(struct compare *c, json_t *document, struct mr_error *err);
+void compare_print_tcp(const json_t *document, FILE *out, bool colour);
 
 /* compare_json: the document, a new reference. compare_print: its tables. */
 json_t *compare_json(struct compare *c, int argc, char **argv);

@@ -20,45 +20,9 @@ static void nap(uint64_t ns)
 /* ---- a window ---- */
 
 struct reading {
-    double at_ns, sent, received, engine_ns, source_ns, busy_ns, source_busy_ns, steal_ns;
-    uint32_t cpus; /* that were found */
+    double at_ns, sent, received, engine_ns, source_ns;
+    struct compare_cpus cpus;
 };
-
-static double cpu_ns(const struct lab_process *p)
-{
-    struct timespec t = {0, 0};
-    clockid_t clock;
-    if (p == NULL || clock_getcpuclockid(p->pid, &clock) != 0 || clock_gettime(clock, &t) != 0) {
-        return 0;
-    }
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-/* Of the two CPUs that the lab uses, and no others: user … softirq without idle and iowait, and what the host took. */
-static void cpus_busy(const struct lab_options *lab, struct reading *r)
-{
-    char line[256];
-    double tick_ns = 1e9 / (double)sysconf(_SC_CLK_TCK);
-    FILE *f = fopen("/proc/stat", "re");
-    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
-        uint32_t cpu;
-        unsigned long long user, nice, system, idle, wait, irq, soft, steal;
-        bool ours = sscanf(line, "cpu%" SCNu32 " %llu %llu %llu %llu %llu %llu %llu %llu", &cpu, &user, &nice, &system,
-                           &idle, &wait, &irq, &soft, &steal) == 9;
-        bool used = ours && cpu == lab->source_cpu;
-        for (uint32_t i = 0; ours && i < lab->n_cores; i++) {
-            used |= cpu == lab->cores[i];
-        }
-        double busy_ns = (double)(user + nice + system + irq + soft) * tick_ns;
-        r->busy_ns += used ? busy_ns : 0;
-        r->source_busy_ns += used && cpu == lab->source_cpu ? busy_ns : 0;
-        r->steal_ns += used ? (double)steal * tick_ns : 0;
-        r->cpus += used;
-    }
-    if (f != NULL) {
-        fclose(f);
-    }
-}
 
 /* The calling thread is among the ends. */
 static void take_reading(const struct compare *c, const struct compare_offer *o, const struct lab_process *source,
@@ -66,12 +30,12 @@ static void take_reading(const struct compare *c, const struct compare_offer *o,
 {
     struct mr_link src = {0}, dst = {0};
     *r = (struct reading){.at_ns = 0};
-    cpus_busy(&c->lab, r);
+    compare_cpus_read(&c->lab, &r->cpus);
     mr_link_find(c->net.device[LAB_SRC], &src);
     mr_link_find(c->net.device[LAB_DST], &dst);
     r->at_ns = (double)mr_now_ns();
-    r->engine_ns = cpu_ns(o->engine);
-    r->source_ns = cpu_ns(source);
+    r->engine_ns = compare_cpu_ns(o->engine);
+    r->source_ns = compare_cpu_ns(source);
     r->sent = (double)src.tx_packets + (o->xdp ? (double)src.tx_dropped : 0); // left's queue was full
     r->received = (double)dst.rx_packets;
 }
@@ -79,8 +43,8 @@ static void take_reading(const struct compare *c, const struct compare_offer *o,
 /* Something else had a share of the two CPUs: another process, or the host. */
 static bool disturbed(const struct compare_offered *w, const struct reading *from, const struct reading *to)
 {
-    double foreign = to->busy_ns - from->busy_ns - w->engine_ns - (to->source_ns - from->source_ns);
-    double steal = to->steal_ns - from->steal_ns;
+    double foreign = to->cpus.busy_ns - from->cpus.busy_ns - w->engine_ns - (to->source_ns - from->source_ns);
+    double steal = to->cpus.steal_ns - from->cpus.steal_ns;
     return (foreign > steal ? foreign : steal) > COMPARE_FOREIGN_MOST * w->window_ns;
 }
 
@@ -108,9 +72,9 @@ static void watch_window(const struct compare *c, const struct compare_offer *o,
     out->window_sent = to.sent - from.sent;
     out->window_received = to.received - from.received;
     out->engine_ns = to.engine_ns - from.engine_ns;
-    out->busy_ns = to.cpus != 0 ? to.busy_ns - from.busy_ns : NAN;
-    out->source_busy_ns = to.cpus != 0 ? to.source_busy_ns - from.source_busy_ns : NAN;
-    out->tick_ns = to.cpus * 1e9 / (double)sysconf(_SC_CLK_TCK);
+    out->busy_ns = to.cpus.busy_ns - from.cpus.busy_ns;
+    out->source_busy_ns = to.cpus.source_busy_ns - from.cpus.source_busy_ns;
+    out->tick_ns = to.cpus.tick_ns;
     out->disturbed = disturbed(out, &from, &to);
 }
 

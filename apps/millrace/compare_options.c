@@ -23,6 +23,7 @@ static const char help[] =
     "  --work NAME           forward, macswap, l2; default forward\n"
     "  --set KEY=VALUE       of each row's pipeline, as in millrace run: ports.left.busy_poll=64, batcher.cap=1; may be repeated.\n"
     "                        Rows whose driver has no such key stand with that reason\n"
+    "  --no-tcp              leave out the table of TCP streams\n"
     "  --rounds N            1 to 64; default 4, with --quick 2; the rows of a round run in random order\n"
     "  --seed N              of that order and of the intervals; default: another each time\n"
     "  --quick               90 s at most: short windows, coarse search; without it 8 min at most\n"
@@ -39,7 +40,7 @@ static const char help[] =
     "Exit code 0: done; 1: failed; 2: usage; 3: the machine cannot.\n";
 
 enum { DRIVERS = 1, DEVICE, SOURCE, SINK, YES, FEED, SIZE, WORK, SET,
-       ROUNDS, SEED, QUICK, BARE, BASELINE, TABLE_FROM, JSON, QUIET, VERBOSE, HELP = 'h' };
+       ROUNDS, SEED, QUICK, NO_TCP, BARE, BASELINE, TABLE_FROM, JSON, QUIET, VERBOSE, HELP = 'h' };
 
 static const struct option known[] = {
     {"device", required_argument, NULL, DEVICE},     {"source-device", required_argument, NULL, SOURCE},
@@ -48,7 +49,7 @@ static const struct option known[] = {
     {"size", required_argument, NULL, SIZE},         {"set", required_argument, NULL, SET},
     {"work", required_argument, NULL, WORK},         {"rounds", required_argument, NULL, ROUNDS},
     {"seed", required_argument, NULL, SEED},         {"quick", no_argument, NULL, QUICK},
-    {"bare", required_argument, NULL, BARE},
+    {"no-tcp", no_argument, NULL, NO_TCP},           {"bare", required_argument, NULL, BARE},
     {"baseline", required_argument, NULL, BASELINE}, {"table-from", required_argument, NULL, TABLE_FROM},
     {"json", required_argument, NULL, JSON},
     {"quiet", no_argument, NULL, QUIET},             {"verbose", no_argument, NULL, VERBOSE},
@@ -188,6 +189,9 @@ static int take(struct compare_options *o, int option, const char *text, struct 
         return number(&o->seed, 1, UINT32_MAX, "seed", text, err);
     case QUICK:
         o->quick = true;
+        break;
+    case NO_TCP:
+        o->no_tcp = true;
         break;
     case BARE:
         o->bare = text;

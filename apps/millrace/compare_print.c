@@ -324,6 +324,7 @@ void compare_print(const json_t *doc, FILE *out, bool colour)
     }
     fputc('\n', out);
     print_bare(out, doc, colour);
+    compare_print_tcp(doc, out, colour);
     compare_print_baseline(doc, out, colour);
     print_words(out, doc, colour);
     fputc('\n', out);

@@ -121,7 +121,7 @@ static int named_once(const char *const device[LAB_DEVICES], uint32_t which, str
 
 static int open_sides(struct lab_net *net, struct mr_error *err)
 {
-    for (enum lab_side side = 0; side < LAB_SIDES; side++) {
+    for (uint32_t side = 0; side < net->sides; side++) {
         net->side[side].ns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
         if (net->side[side].ns < 0) {
             return mr_error_set(err, MR_FAULT_MACHINE, errno, "compare: cannot open this network namespace: %s%s", strerror(errno),
@@ -133,7 +133,7 @@ static int open_sides(struct lab_net *net, struct mr_error *err)
 
 int lab_net_borrow(struct lab_net *net, const char *const device[LAB_DEVICES], bool consent, struct mr_error *err)
 {
-    *net = (struct lab_net){.side = {{.ns = -1}, {.ns = -1}}, .borrowed = true};
+    *net = (struct lab_net){.side = {{.ns = -1}, {.ns = -1}, {.ns = -1}}, .sides = LAB_FAR, .borrowed = true};
     for (uint32_t i = 0; i < LAB_DEVICES; i++) {
         net->device[i] = device[i];
         int result = check(device[i], role[i], consent, err);

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *const side_name[LAB_SIDES] = {"ends", "forwarder"};
+static const char *const side_name[LAB_SIDES] = {"ends", "forwarder", "far"};
 
 void lab_child(pid_t parent, const char *name)
 {
@@ -208,7 +208,7 @@ static int enter_quietly(const struct lab_net *net, enum lab_side side, struct m
     return 0;
 }
 
-static int device_up(struct lab_net *net, const char *device, enum mr_offload offload, struct mr_error *err)
+static int set_offloads(struct lab_net *net, const char *device, enum mr_offload offload, struct mr_error *err)
 {
     struct mr_link_offloads *o = &net->offloads;
     int result = mr_link_offloads_get(device, o);
@@ -218,7 +218,12 @@ static int device_up(struct lab_net *net, const char *device, enum mr_offload of
     }
     o->tx_csum = offload != MR_OFFLOAD_NONE;
     o->tso = o->gso = offload == MR_OFFLOAD_SUPER;
-    result = mr_link_offloads_set(device, o, err);
+    return mr_link_offloads_set(device, o, err);
+}
+
+static int device_up(struct lab_net *net, const char *device, enum mr_offload offload, struct mr_error *err)
+{
+    int result = set_offloads(net, device, offload, err);
     return result < 0 ? result : mr_link_up(device, err);
 }
 
@@ -246,40 +251,72 @@ static int wait_running(const char *device, struct mr_error *err)
     return mr_error_set(err, MR_FAULT_MACHINE, error, "lab: %s does not come up within 2 s: %s", device, strerror(error));
 }
 
-static int pair_running(const struct lab_net *net, enum lab_side side, const char *a, const char *b,
-                        struct mr_error *err)
+/* The four devices, and where each stands. */
+struct place {
+    const char *device;
+    enum lab_side side;
+};
+enum { DEVICES = 4 };
+
+static void places(const struct lab_net *net, struct place *p)
 {
-    int result = enter(net, side, err);
-    result = result < 0 ? result : wait_running(a, err);
-    return result < 0 ? result : wait_running(b, err);
+    p[0] = (struct place){"src", LAB_ENDS};
+    p[1] = (struct place){"dst", net->sides > LAB_FAR ? LAB_FAR : LAB_ENDS};
+    p[2] = (struct place){"left", LAB_FORWARDER};
+    p[3] = (struct place){"right", LAB_FORWARDER};
+}
+
+static int make_pairs(struct lab_net *net, const struct place *p, struct mr_error *err)
+{
+    int result = 0;
+    for (uint32_t i = 0; i < net->sides && result == 0; i++) {
+        result = enter_quietly(net, (enum lab_side)i, err);
+    }
+    for (int i = 0; i < 2 && result == 0; i++) {
+        result = enter(net, p[i].side, err);
+        result = result < 0 ? result : mr_link_veth(p[i].device, p[i + 2].device, net->side[LAB_FORWARDER].ns, 1, err);
+    }
+    return result;
 }
 
 static int devices(struct lab_net *net, enum mr_offload offload, struct mr_error *err)
 {
-    int peer = net->side[LAB_FORWARDER].ns;
-    int result;
-    if ((result = enter_quietly(net, LAB_FORWARDER, err)) < 0 || (result = enter_quietly(net, LAB_ENDS, err)) < 0 ||
-        (result = mr_link_veth("src", "left", peer, 1, err)) < 0 ||
-        (result = mr_link_veth("dst", "right", peer, 1, err)) < 0 ||
-        (result = device_up(net, "src", offload, err)) < 0 || (result = device_up(net, "dst", offload, err)) < 0 ||
-        (result = enter(net, LAB_FORWARDER, err)) < 0 || (result = device_up(net, "left", offload, err)) < 0 ||
-        (result = device_up(net, "right", offload, err)) < 0 ||
-        (result = pair_running(net, LAB_ENDS, "src", "dst", err)) < 0) {
-        return result;
+    struct place p[DEVICES];
+    places(net, p);
+    int result = make_pairs(net, p, err);
+    for (int i = 0; i < DEVICES && result == 0; i++) {
+        result = enter(net, p[i].side, err);
+        result = result < 0 ? result : device_up(net, p[i].device, offload, err);
     }
-    return pair_running(net, LAB_FORWARDER, "left", "right", err);
+    for (int i = 0; i < DEVICES && result == 0; i++) {
+        result = enter(net, p[i].side, err);
+        result = result < 0 ? result : wait_running(p[i].device, err);
+    }
+    return result;
 }
 
-int lab_net_create(struct lab_net *net, enum mr_offload offload, struct mr_error *err)
+int lab_net_offloads(struct lab_net *net, enum mr_offload offload, struct mr_error *err)
+{
+    struct place p[DEVICES];
+    int result = 0;
+    places(net, p);
+    for (int i = 0; i < DEVICES && result == 0; i++) {
+        result = enter(net, p[i].side, err);
+        result = result < 0 ? result : set_offloads(net, p[i].device, offload, err);
+    }
+    return result;
+}
+
+static int create(struct lab_net *net, uint32_t sides, enum mr_offload offload, struct mr_error *err)
 {
     int result = 0;
-    *net = (struct lab_net){.side = {{.ns = -1}, {.ns = -1}}, .device = {"src", "left", "right", "dst"}};
+    *net = (struct lab_net){.side = {{.ns = -1}, {.ns = -1}, {.ns = -1}}, .sides = sides, .device = {"src", "left", "right", "dst"}};
     if (!privileged()) {
         net->user_namespace = true;
         result = user_namespace(err);
     }
-    for (enum lab_side side = 0; side < LAB_SIDES && result == 0; side++) {
-        result = holder_start(net, side, err);
+    for (uint32_t side = 0; side < sides && result == 0; side++) {
+        result = holder_start(net, (enum lab_side)side, err);
     }
     if (result == 0) {
         result = devices(net, offload, err);
@@ -290,9 +327,31 @@ int lab_net_create(struct lab_net *net, enum mr_offload offload, struct mr_error
     return result;
 }
 
+int lab_net_create(struct lab_net *net, enum mr_offload offload, struct mr_error *err)
+{
+    return create(net, LAB_FAR, offload, err);
+}
+
+int lab_net_create_apart(struct lab_net *net, enum mr_offload offload, struct mr_error *err)
+{
+    int result = create(net, LAB_SIDES, offload, err);
+    if (result < 0) {
+        return result;
+    }
+    result = enter(net, LAB_ENDS, err);
+    result = result < 0 ? result : mr_link_address("src", "10.77.0.1/24", err);
+    result = result < 0 ? result : enter(net, LAB_FAR, err);
+    result = result < 0 ? result : mr_link_address("dst", "10.77.0.2/24", err);
+    result = result < 0 ? result : enter(net, LAB_FORWARDER, err);
+    if (result < 0) {
+        lab_net_destroy(net);
+    }
+    return result;
+}
+
 int lab_net_keep(struct lab_net *net, struct mr_error *err)
 {
-    for (enum lab_side side = 0; side < LAB_SIDES; side++) {
+    for (uint32_t side = 0; side < net->sides; side++) {
         struct lab_holder *h = &net->side[side];
         if (write(h->control, "k", 1) != 1 || ask(h) != 0) {
             return mr_error_set(err, MR_FAULT_RUN, ECHILD, "lab: the process %d that holds a namespace is gone",
@@ -305,7 +364,7 @@ int lab_net_keep(struct lab_net *net, struct mr_error *err)
 
 void lab_net_destroy(struct lab_net *net)
 {
-    for (enum lab_side side = 0; side < LAB_SIDES; side++) {
+    for (uint32_t side = 0; side < net->sides; side++) {
         struct lab_holder *h = &net->side[side];
         if (net->borrowed && h->ns >= 0) {
             close(h->ns);

@@ -58,7 +58,7 @@ grep -q '^lossy  *none  *0.200 ' "$dir/table" || fail "no rate passed, and the t
 grep -q 'in 2 of 3 rounds no rate passed, down to 0.012 Mpps' "$dir/table" || fail "the table does not say how far down no rate passed"
 refuses 2 'compare: --table-from' --table-from "$dir/other"
 
-"$millrace" compare --quick --rounds 1 --seed 7 --drivers mmsg,memory,tap --json "$dir/doc" >"$dir/table" 2>"$dir/err"
+"$millrace" compare --quick --no-tcp --rounds 1 --seed 7 --drivers mmsg,memory,tap --json "$dir/doc" >"$dir/table" 2>"$dir/err"
 code=$?
 [ $code -eq 3 ] && { echo "SKIP: $(cat "$dir/err")"; exit 77; }
 [ $code -eq 0 ] || fail "exit code $code: $(cat "$dir/err")"
@@ -192,7 +192,7 @@ if [ "$(id -u)" = 0 ]; then
 fi
 
 # The cause is changed, and the line follows: one frame behind one hand-over, and a system call for each.
-here "$millrace" compare --quick --rounds 1 --seed 7 --drivers mmsg --set batcher.cap=1 $devices --json "$dir/doc" --quiet 2>"$dir/err" ||
+here "$millrace" compare --quick --no-tcp --rounds 1 --seed 7 --drivers mmsg --set batcher.cap=1 $devices --json "$dir/doc" --quiet 2>"$dir/err" ||
     fail "with --set, $devices: $(cat "$dir/err")"
 if [ -n "$devices" ]; then
     same method.devices.source in
@@ -212,6 +212,28 @@ is drivers.0.syscalls_per_frame "x > $calls && x > 0.9"
 same drivers.0.bare_reason "$("$jsonget" "$dir/then" drivers.0.bare_reason)"
 same drivers.0.reason null
 refuses 2 'expected KEY=VALUE' --set batcher.cap
+
+# TCP streams: all bytes, each where it belongs, or no figure; ratios with their interval; who cannot says why.
+"$millrace" compare --quick --rounds 1 --seed 7 --drivers uring,xdp --json "$dir/doc" >"$dir/table" 2>"$dir/err" ||
+    fail "with TCP: $(cat "$dir/err")"
+for i in 0 1 2 3 4 5; do
+    row="$(get tcp.$i.driver) as $(get tcp.$i.frames)"
+    case $row in
+    "xdp as super") same tcp.$i.reason 'carries no super-frames' && same tcp.$i.gbit_per_s null && continue ;;
+    "kernel bridge as "*) same tcp.$i.ratio_to_bridge null ;;
+    "uring as "* | "xdp as segments")
+        is tcp.$i.ratio_to_bridge.ratio "x > 0.01 && x < 20"
+        is tcp.$i.ratio_to_bridge.low "x <= $(get tcp.$i.ratio_to_bridge.ratio)"
+        is tcp.$i.ratio_to_bridge.high "x >= $(get tcp.$i.ratio_to_bridge.ratio)"
+        is tcp.$i.cpu_s_per_gbit "x > 0 && x < $(get tcp.$i.cpu_s_per_gbit_system) + 0.2"
+        ;;
+    *) fail "tcp.$i is $row" ;;
+    esac
+    is tcp.$i.gbit_per_s.median "x > 0.01"
+    same tcp.$i.drops '{}'
+    same tcp.$i.reason null
+done
+grep -q '^TCP, one stream of 0.25 GB: super-frames' "$dir/table" || fail "the table of TCP is missing: $(cat "$dir/table")"
 
 # Nothing is left: no process that has this test in its environment but its own shells.
 for environ in /proc/[0-9]*/environ; do

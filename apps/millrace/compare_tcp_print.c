@@ -1,0 +1,114 @@
+/* compare_tcp_print.c: the second table, made from the document alone. */
+#include "apps/millrace/compare_tcp.h"
+
+#include <string.h>
+
+#define BOLD  "\033[1m"
+#define PLAIN "\033[0m"
+
+static double number(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+static const char *text(const json_t *object, const char *key)
+{
+    const char *s = json_string_value(json_object_get(object, key));
+    return s != NULL ? s : "";
+}
+
+static double rate(const json_t *row)
+{
+    return number(json_object_get(row, "gbit_per_s"), "median");
+}
+
+static void cell(FILE *out, int width, const json_t *value)
+{
+    if (json_is_number(value)) {
+        fprintf(out, "%*.3f", width, json_number_value(value));
+    } else {
+        fprintf(out, "%*s", width, "-");
+    }
+}
+
+static void print_row(FILE *out, const json_t *row)
+{
+    const json_t *gbit = json_object_get(row, "gbit_per_s"), *ratio = json_object_get(row, "ratio_to_bridge");
+    const json_t *copies = json_object_get(row, "copies");
+    char interval[48], bridge[64] = "-", count[24] = "n/a";
+    snprintf(interval, sizeof interval, "[%.2f .. %.2f]", number(gbit, "low"), number(gbit, "high"));
+    if (json_is_object(ratio)) {
+        snprintf(bridge, sizeof bridge, "%.2f [%.2f .. %.2f]", number(ratio, "ratio"), number(ratio, "low"), number(ratio, "high"));
+    }
+    if (json_is_integer(copies)) {
+        snprintf(count, sizeof count, "%" JSON_INTEGER_FORMAT, json_integer_value(copies));
+    }
+    fprintf(out, "%-14s%8.2f  %-18s%-22s", text(row, "driver"), rate(row), interval, bridge);
+    cell(out, 9, json_object_get(row, "cpu_s_per_gbit"));
+    cell(out, 9, json_object_get(row, "cpu_s_per_gbit_system"));
+    fprintf(out, "%8s\n", count);
+}
+
+/* From the fastest down, so that the bridge stands above what it beats. */
+static void print_frames(FILE *out, const json_t *list, const char *frames)
+{
+    double below = 1e300;
+    for (;;) {
+        const json_t *next = NULL, *row;
+        size_t i;
+        json_array_foreach(list, i, row) {
+            bool here = strcmp(text(row, "frames"), frames) == 0 && rate(row) > 0 && rate(row) < below;
+            next = here && (next == NULL || rate(row) > rate(next)) ? row : next;
+        }
+        if (next == NULL) {
+            return;
+        }
+        print_row(out, next);
+        below = rate(next);
+    }
+}
+
+static double bytes_of(const json_t *list, const char *frames)
+{
+    size_t i;
+    const json_t *row;
+    json_array_foreach(list, i, row) {
+        if (strcmp(text(row, "frames"), frames) == 0) {
+            return number(row, "bytes");
+        }
+    }
+    return 0;
+}
+
+/* Rows that the first table has not told of already. */
+static void print_reasons(FILE *out, const json_t *doc, const json_t *list)
+{
+    size_t i, k;
+    const json_t *row, *other;
+    json_array_foreach(list, i, row) {
+        bool told = text(row, "reason")[0] == 0;
+        json_array_foreach(json_object_get(doc, "drivers"), k, other) {
+            told |= strcmp(text(other, "reason"), text(row, "reason")) == 0 && strcmp(text(other, "driver"), text(row, "driver")) == 0;
+        }
+        if (!told) {
+            fprintf(out, "%-14s%s: %s\n", text(row, "driver"), text(row, "frames"), text(row, "reason"));
+        }
+    }
+}
+
+void compare_print_tcp(const json_t *doc, FILE *out, bool colour)
+{
+    static const struct {
+        const char *frames, *words;
+    } kinds[] = {{"super", "super-frames, as the kernel's defaults make them; the bridge with GSO"},
+                 {"segments", "segments, nothing left to a device; the bridge without GSO"}};
+    const json_t *list = json_object_get(doc, "tcp");
+    for (int i = 0; i < 2 && json_array_size(list) != 0; i++) {
+        fprintf(out, "\n%sTCP, one stream of %.2f GB: %s%s\n", colour ? BOLD : "", bytes_of(list, kinds[i].frames) / 1e9, kinds[i].words,
+                colour ? PLAIN : "");
+        fprintf(out, "%-14s%8s  %-18s%-22s%9s%9s%8s\n", "", "Gbit/s", "interval", "/ bridge", "CPU s/Gb", "box", "copies");
+        print_frames(out, list, kinds[i].frames);
+    }
+    print_reasons(out, doc, list);
+    fputs(json_array_size(list) != 0 ? "\n" : "", out);
+}
