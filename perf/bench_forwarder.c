@@ -324,7 +324,7 @@ bool bench_forwarder_there(struct bench *b, const struct bench_forwarder *f, int
 void bench_forwarder_say(struct bench *b, const struct bench_forwarder *f)
 {
     if (f->taken + f->failed != 0) {
-        bench_said(b, "%s: %u windows, %u of them disturbed and dropped%s", f->name, f->taken, f->disturbed,
-                   f->failed != 0 ? "; others failed" : "");
+        bench_said(b, "%s%s: %u windows, %u of them disturbed and dropped%s", f->name,
+                   f->bytes == BENCH_FORWARDER_1514 ? ", 1514 B" : "", f->taken, f->disturbed, f->failed != 0 ? "; others failed" : "");
     }
 }

@@ -19,8 +19,8 @@ static struct wire {
      {"mmap to xdp", BENCH_ENGINE_BY("mmap", "xdp"), .feed = BENCH_XDP},
      {"bare mmap to xdp", BENCH_BARE, "bare_mmap_xdp", .feed = BENCH_XDP}},
     {"mmap, 1514 B",
-     {"mmap, 1514 B", BENCH_ENGINE_BY("mmap", "mmap"), .bytes = BENCH_FORWARDER_1514, .feed = BENCH_XDP},
-     {"bare mmap, 1514 B", BENCH_BARE, "bare_mmap", .bytes = BENCH_FORWARDER_1514, .feed = BENCH_XDP}},
+     {"mmap", BENCH_ENGINE_BY("mmap", "mmap"), .bytes = BENCH_FORWARDER_1514, .feed = BENCH_XDP},
+     {"bare mmap", BENCH_BARE, "bare_mmap", .bytes = BENCH_FORWARDER_1514, .feed = BENCH_XDP}},
 };
 enum { WIRES = sizeof wires / sizeof *wires, URING = 0, MMAP = 1, MMSG = 2, MMAP_XDP = 5 };
 static struct bench_forwarder unmeasured = {"latency off", BENCH_ENGINE_BY("uring", "uring"), .latency = "no"};
