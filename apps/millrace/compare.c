@@ -17,11 +17,11 @@
 #define S  1000000000ull
 
 static const struct compare_times full = {.warm_ns = 100 * MS, .window_ns = 500 * MS, .trial_ns = 400 * MS,
-                                          .latency_ns = 500 * MS, .limit_ns = 405 * S, .rounds = 4, .trials = 12,
+                                          .latency_ns = 500 * MS, .limit_ns = 405 * S, .rounds = 4, .trials = 10,
                                           .super_bytes = 1000000000, .segment_bytes = 250000000, .tcp_limit_ns = 60 * S,
                                           .tcp_rounds = 4};
-static const struct compare_times quick = {.warm_ns = 80 * MS, .window_ns = 300 * MS, .trial_ns = 200 * MS,
-                                           .latency_ns = 250 * MS, .limit_ns = 77 * S, .rounds = 2, .trials = 6,
+static const struct compare_times quick = {.warm_ns = 80 * MS, .window_ns = 300 * MS, .trial_ns = 180 * MS,
+                                           .latency_ns = 200 * MS, .limit_ns = 77 * S, .rounds = 2, .trials = 6,
                                            .super_bytes = 250000000, .segment_bytes = 50000000, .tcp_limit_ns = 9 * S,
                                            .tcp_rounds = 2};
 
