@@ -91,7 +91,8 @@ static json_t *unlike_json(const json_t *now, const json_t *then)
 {
     static const char *const facts[][2] = {{"host", "cpu"}, {"host", "kernel"}, {"host", "cores"}, {"host", "hypervisor"},
                                            {"method", "devices"},
-                                           {"method", "pipeline_cpus"}, {"method", "quick"}, {"method", "set"}, {"method", "window_seconds"},
+                                           {"method", "pipeline_cpus"}, {"method", "quick"}, {"method", "set"},
+                                           {"method", "window_seconds"},
                                            {"method", "trial_seconds"}, {"method", "rounds_made"}};
     json_t *list = json_array();
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
