@@ -36,8 +36,8 @@ static void die(const char *what)
 static void start_eal(const char *cpu, const char *plain)
 {
     char prefix[40];
-    char *words[] = {"dpdk_forward", "-l", (char *)(uintptr_t)cpu, "--no-pci", "--no-telemetry", prefix, "--log-level=lib.eal:3",
-                     (char *)(uintptr_t)plain, "-m", "64"};
+    char *words[] = {"dpdk_forward", "-l", (char *)(uintptr_t)cpu, "--no-pci", "--no-telemetry", "--no-shconf", prefix,
+                     "--log-level=lib.eal:3", (char *)(uintptr_t)plain, "-m", "64"};
     snprintf(prefix, sizeof prefix, "--file-prefix=bare%d", (int)getpid());
     if (rte_eal_init(sizeof words / sizeof *words, words) < 0) {
         die("EAL does not start");
