@@ -48,7 +48,8 @@ uint32_t mr_link_judge(struct mr_link_view *v, const char *configured, const str
 const char *mr_link_word(const struct mr_link_view *v);
 
 struct mr_link_port {
-    bool watched; /* it has a device */
+    bool watched; /* it has a device of the kernel's */
+    bool polled;  /* it has one of its driver's, which can tell whether there is a carrier */
     struct mr_link_view view;
     bool closed;             /* gone, and its sockets are closed */
     bool failure_told;       /* this time it was opened in vain, and that was said */
@@ -96,6 +97,11 @@ bool mr_links_gone(const struct mr_engine *e, uint32_t port);
 void mr_links_tell(struct mr_engine *e, uint32_t port, uint32_t changed, const struct mr_link_view *before);
 void mr_links_tell_failure(struct mr_engine *e, uint32_t port, const char *why);
 void mr_links_attribute(struct mr_engine *e, uint32_t port);
+void mr_links_close_episode(struct mr_engine *e, uint32_t port); /* once it is up and settled */
+
+/* link_poll.c: at opening, and in each look: of a port that is not watched. */
+void mr_links_poll_open(struct mr_engine *e, uint32_t port);
+void mr_links_poll(struct mr_engine *e, uint32_t port);
 
 /* mr_links_trouble: what is wrong now, "left: no carrier since 3 s; right: gone since 10 s"; empty = nothing. */
 void mr_links_trouble(const struct mr_engine *e, uint64_t now_ns, char *text, size_t bytes);

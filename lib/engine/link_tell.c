@@ -53,6 +53,15 @@ void mr_links_attribute(struct mr_engine *e, uint32_t p)
     }
 }
 
+void mr_links_close_episode(struct mr_engine *e, uint32_t p)
+{
+    struct mr_link_port *l = &e->links->at[p];
+    if (l->view.link == MR_LINK_UP && !l->view.recreated && l->episode >= 0 && e->links->now_ns >= l->settle_ns) {
+        mr_links_attribute(e, p);
+        l->episode = -1;
+    }
+}
+
 static void begin_episode(struct mr_engine *e, uint32_t p, int event)
 {
     e->links->at[p].episode = event;
@@ -160,7 +169,7 @@ void mr_links_trouble(const struct mr_engine *e, uint64_t now_ns, char *text, si
     text[0] = 0;
     for (uint32_t p = 0; p < e->config->n_ports && used < bytes; p++) {
         const struct mr_link_port *l = &e->links->at[p];
-        if (l->watched && (l->view.link != MR_LINK_UP || l->view.recreated)) {
+        if ((l->watched || l->polled) && (l->view.link != MR_LINK_UP || l->view.recreated)) {
             used += (size_t)snprintf(text + used, bytes - used, "%s%s: %s since %.0f s", used == 0 ? "" : "; ",
                                      e->config->ports[p].name, in_words(&l->view), (double)(now_ns - l->since_ns) / 1e9);
         }
@@ -202,7 +211,7 @@ static json_t *history(const struct mr_engine *e, uint32_t p)
 json_t *mr_links_json(const struct mr_engine *e, uint32_t port)
 {
     const struct mr_link_port *l = &e->links->at[port];
-    if (!l->watched) {
+    if (!l->watched && !l->polled) {
         return json_null();
     }
     return json_pack("{s:s, s:f, s:i, s:i, s:o}", "now", mr_link_word(&l->view), "since",

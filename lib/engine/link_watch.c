@@ -180,10 +180,7 @@ static void tend(struct mr_engine *e, uint32_t p)
         l->view.recreated = false;
         mr_links_tell(e, p, MR_LINK_NEW_STATE, &before);
     }
-    if (up(l) && l->episode >= 0 && e->links->now_ns >= l->settle_ns) {
-        mr_links_attribute(e, p);
-        l->episode = -1;
-    }
+    mr_links_close_episode(e, p);
 }
 
 /* ---- life ---- */
@@ -201,6 +198,7 @@ int mr_links_open(struct mr_engine *e, struct mr_error *err)
         *l = (struct mr_link_port){.watched = e->ports[p]->ifindex != 0, .episode = -1};
         l->view.index = e->ports[p]->ifindex;
         any |= l->watched;
+        mr_links_poll_open(e, p);
     }
     if (!any) {
         return 0;
@@ -241,7 +239,7 @@ void mr_links_start(struct mr_engine *e)
         struct mr_link_port *l = &e->links->at[p];
         l->since_ns = e->start_ns;
         l->next_look_ns = e->start_ns + LOOK_NS;
-        if (l->watched && !up(l)) {
+        if ((l->watched || l->polled) && !up(l)) {
             mr_links_tell(e, p, MR_LINK_NEW_STATE, &l->view);
         }
     }
@@ -259,6 +257,8 @@ void mr_links_look(struct mr_engine *e, uint64_t now_ns)
     for (uint32_t p = 0; p < e->config->n_ports; p++) {
         if (e->links->at[p].watched) {
             tend(e, p);
+        } else if (e->links->at[p].polled) {
+            mr_links_poll(e, p);
         }
     }
 }
@@ -271,7 +271,7 @@ void mr_links_end(struct mr_engine *e)
 void mr_links_settle(struct mr_engine *e)
 {
     for (uint32_t p = 0; p < e->config->n_ports; p++) {
-        if (e->links->at[p].watched) {
+        if (e->links->at[p].watched || e->links->at[p].polled) {
             mr_links_attribute(e, p);
         }
     }

@@ -274,6 +274,7 @@ const struct mr_driver mr_driver_dpdk = {
     .rx_halt = rx_halt,
     .tx_halt = tx_halt,
     .detach = mr_dpdk_detach,
+    .carrier = mr_dpdk_carrier,
     .stats = mr_dpdk_stats,
     .close = close_port,
     .chunks_back = chunks_back,

@@ -134,6 +134,8 @@ static inline struct rte_mbuf *mr_dpdk_mbuf(unsigned char *base, uint32_t chunk)
 int mr_dpdk_start(struct mr_dpdk_port *p, const struct rte_eth_dev_info *info, const struct mr_port_setup *setup,
                   struct mr_error *err);
 
+int mr_dpdk_carrier(struct mr_port *port);
+
 /* dpdk_eal.c. mr_dpdk_eal: starts EAL, or finds it running; cfg may be NULL: for a probe. mr_dpdk_plug: the port's device,
  * by its name; p->id and p->name filled. mr_dpdk_said: the cause among what EAL or a PMD logged since mr_dpdk_hush, one
  * line, "" = none. */

@@ -120,13 +120,16 @@ static void learn_length(struct mr_dpdk_port *p, const struct rte_eth_dev_info *
     }
 }
 
+int mr_dpdk_carrier(struct mr_port *port)
+{
+    const struct mr_dpdk_port *p = port->state;
+    struct rte_eth_link link = {0};
+    return !p->is_open || rte_eth_link_get_nowait(p->id, &link) < 0 ? -1 : link.link_status == RTE_ETH_LINK_UP;
+}
+
 static int check_up(const struct mr_dpdk_port *p, struct mr_error *err)
 {
-    struct rte_eth_link link = {0};
-    if (p->port->config->require != MR_REQUIRE_UP) {
-        return 0;
-    }
-    return rte_eth_link_get_nowait(p->id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP
+    return p->port->config->require != MR_REQUIRE_UP || mr_dpdk_carrier(p->port) == 1
                ? 0
                : mr_error_set(err, MR_FAULT_MACHINE, ENETDOWN, "port %s: require: up, but %s has no link; bring it up, or require: "
                               "device", p->port->config->name, p->name);

@@ -260,6 +260,7 @@ struct mr_driver {
     int (*rx_resume)(struct mr_rxq *q);
     int (*tx_resume)(struct mr_txq *q);
     void (*detach)(struct mr_io *io, uint64_t deadline_ns); /* may be NULL */
+    int (*carrier)(struct mr_port *port); /* control, of a device that the kernel does not know: 1, 0, -1 = no telling; may be NULL */
     void (*stats)(struct mr_port *port, struct mr_outsides *out); /* cumulative since open */
     void (*close)(struct mr_port *port);
     /* chunks_back: after close, chunks the device or kernel still held come back: up to n of them; 0 = no more. May be
