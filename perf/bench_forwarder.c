@@ -54,17 +54,22 @@ static bool start_engine(struct bench *b, const struct bench_forwarder *f, struc
     return bench_process_start(b, p, net.forwarder, engine_program, argv, config);
 }
 
-/* Plain pages, unless there are enough of the large ones, as the engine does. */
-static bool start_testpmd(struct bench *b, const struct bench_forwarder *f, struct bench_process *p)
+/* Else plain ones, as the engine does it. */
+static bool large_pages(void)
 {
     struct mr_host host;
-    char cores[32], from[96], to[96];
     mr_host_read(&host);
+    return host.huge_2m_free >= 64;
+}
+
+static bool start_testpmd(struct bench *b, const struct bench_forwarder *f, struct bench_process *p)
+{
+    char cores[32], from[96], to[96];
     snprintf(cores, sizeof cores, "%d,%d", b->cpu[0], b->cpu[1]);
     snprintf(from, sizeof from, "--vdev=%s", f->from);
     snprintf(to, sizeof to, "--vdev=%s", f->to);
     char *const argv[] = {"dpdk-testpmd", "-l", cores, "--no-pci", "-m", "128", "--no-telemetry",
-                          host.huge_2m_free >= 64 ? "--in-memory" : "--no-huge", "--no-shconf", from, to, "--",
+                          large_pages() ? "--in-memory" : "--no-huge", "--no-shconf", from, to, "--",
                           "--forward-mode=io", "--no-flush-rx", "--burst=32", "--nb-cores=1", "--total-num-mbufs=16384", NULL};
     return bench_process_start(b, p, net.forwarder, "dpdk-testpmd", argv, bench_input_held);
 }
@@ -80,7 +85,7 @@ static bool start(struct bench *b, const struct bench_forwarder *f, struct bench
 {
     char cpu[16];
     snprintf(cpu, sizeof cpu, "%d", b->cpu[1]);
-    char *const vdevs[] = {"dpdk_forward", cpu, "20", (char *)from_of(f), (char *)to_of(f), NULL};
+    char *const vdevs[] = {"dpdk_forward", cpu, "20", large_pages() ? "huge" : "plain", (char *)from_of(f), (char *)to_of(f), NULL};
     char *const bare[] = {(char *)f->program, "--cpu", cpu, "--from", (char *)from_of(f), "--to", (char *)to_of(f), NULL};
     switch (f->kind) {
     case BENCH_ENGINE:
