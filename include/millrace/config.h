@@ -30,6 +30,7 @@ enum mr_when_full { MR_FULL_DEFAULT, MR_FULL_WAIT, MR_FULL_DROP }; /* default: w
 enum mr_content { MR_CONTENT_FULL, MR_CONTENT_DESCRIPTORS };
 enum mr_uring_receive { MR_RECEIVE_AUX, MR_RECEIVE_PLAIN };
 enum mr_by { MR_BY_URING, MR_BY_CALLS }; /* uring | calls */
+enum mr_xdp_kick { MR_KICK_SEND, MR_KICK_URING };
 enum mr_xdp_mode { MR_XDP_AUTO, MR_XDP_ZEROCOPY, MR_XDP_NATIVE, MR_XDP_GENERIC };
 enum mr_pcap_format { MR_PCAP_AUTO, MR_PCAP_US, MR_PCAP_NS, MR_PCAP_NG }; /* auto | pcap | pcap-ns | pcapng */
 enum mr_replay { MR_REPLAY_FLAT_OUT, MR_REPLAY_RECORDED };
@@ -70,6 +71,7 @@ struct mr_port_config {
     char take[200];                /* frames taken, the rest goes on to the kernel: "arp, udp, port 53"; empty = all */
     uint32_t rx_ring;              /* frames in the RX ring, a power of two; 0 = as many as buffers */
     uint32_t busy_poll;            /* frames received at most by a call of preferred busy polling; 0 = none is made */
+    enum mr_xdp_kick xdp_kick;     /* key `kick`: send: a call per queue that has frames; uring: one for all queues of a core */
     uint32_t tx_budget;            /* frames that one call sends at most (Linux 6.17); 0 = the kernel's 32 */
     /* memory */
     uint64_t frames;     /* made by the source, all queues together; 0 = endless */

@@ -17,6 +17,7 @@ static const char *const replay_words[] = {"flat-out", "recorded", NULL};
 static const char *const cut_words[] = {"send", "drop", NULL};
 static const char *const require_words[] = {"device", "up", NULL};
 static const char *const batch_words[] = {"natural", NULL};
+static const char *const kick_words[] = {"send", "uring", NULL};
 static const char *const xdp_words[] = {"auto", "zerocopy", "native", "generic", NULL};
 static const char *const stride_words[] = {"2496", "2048", "4096", NULL};
 
@@ -83,6 +84,7 @@ static const struct mr_key table[] = {
     {.name = "take", X(take), .of_rx = true, TEXT(199)}, // all
     {.name = "rx_ring", X(rx_ring), .of_rx = true, NUMBER("0", 0, 32768)},
     {.name = "busy_poll", X(busy_poll), .of_rx = true, NUMBER("0", 0, 65535)},
+    {.name = "kick", X(xdp_kick), .of_tx = true, WORD("send", kick_words)},
     {.name = "tx_budget", X(tx_budget), .of_tx = true, NUMBER("0", 0, 65536)},
 
     {.name = "source", S(source), FLAG(NULL)}, // yes for a port in a `from`

@@ -32,6 +32,7 @@ static int no_memory(const struct mr_port *port, struct mr_error *err)
 static void io_destroy(struct mr_io *io)
 {
     struct mr_xdp *x = MR_CONTAINER_OF(io, struct mr_xdp, io);
+    mr_xdp_kick_close(x);
     free(x->rxq);
     free(x->txq);
     free(x);
@@ -68,7 +69,7 @@ static int attach(struct mr_io *io, struct mr_error *err)
                                 x->rxq[i]->q.port->config->name, x->rxq[i]->q.queue, strerror(-rc), mr_error_remedy(rc));
         }
     }
-    return 0;
+    return mr_xdp_kick_open(x, err);
 }
 
 /* No call where nothing is to be sent: not on an idle pass, and not behind a purge, until there are new frames or the device is up. */
@@ -76,9 +77,12 @@ static uint32_t doorbell(struct mr_io *io, uint32_t what)
 {
     struct mr_xdp *x = MR_CONTAINER_OF(io, struct mr_xdp, io);
     uint32_t seen = 0;
+    if (x->kick != NULL && what & MR_DOORBELL_SEND) {
+        mr_xdp_kick_all(x);
+    }
     for (uint32_t i = 0; i < x->n_txq && what & MR_DOORBELL_SEND; i++) {
         struct mr_xdp_txq *q = x->txq[i];
-        if (q->unsent != 0 || mr_xdp_tx_blocked(q)) {
+        if ((q->unsent != 0 && !q->by_ring) || mr_xdp_tx_blocked(q)) {
             mr_xdp_tx_kick(q);
         }
         if (q->head != q->tail) {
@@ -108,6 +112,7 @@ static void detach(struct mr_io *io, uint64_t deadline_ns)
         }
         busy = busy && mr_now_ns() < deadline_ns;
     }
+    mr_xdp_kick_leave(x);
 }
 
 /* ---- opening ---- */
@@ -140,6 +145,7 @@ static int make_txq(struct mr_xdp_port *p, const struct mr_port_setup *setup, ui
     q->q.port = p->port;
     q->q.queue = i;
     q->q.io = setup->tx_io[i];
+    q->by_ring = p->port->config->xdp_kick == MR_KICK_URING;
     q->xdp = p;
     q->socket = &p->socket[i];
     p->port->txq[i] = &q->q;

@@ -3,7 +3,7 @@
  *   needs              AF_XDP (Linux 5.11); CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF to receive, nothing in a namespace
  *                      of one's own to send only; locked memory for the whole arena
  *   copies per frame   zerocopy: 0; native, generic: 1 in (kernel's buffer → chunk), 1 out (chunk → skb), both the kernel's
- *   calls per burst    receive: none (one when busy polling); send: one for each 32 frames, or tx_budget
+ *   calls per burst    receive: none (one when busy polling); send: one for each 32 frames, or tx_budget; kick: uring: one for all queues
  *   who owns a frame   FILL ring: kernel → RX ring: kernel → rx_burst: caller → TX ring: kernel, until its completion →
  *                      reclaim: caller
  *
@@ -99,6 +99,8 @@ struct mr_xdp_txq {
     uint32_t offset_shift; /* 48, or 0 in an aligned UMEM */
     uint32_t chunk_bytes;
     uint32_t capacity;     /* frames under way, a power of two */
+    bool by_ring;          /* kick: uring */
+    bool call_again;       /* the last call of this pass left frames that another may take */
     uint32_t unsent;       /* in the ring, and no call has said that the kernel took them all */
     uint32_t owed;         /* calls that ended in EBUSY, and whose frame has not come back yet */
     struct mr_xdp_sent *sent; /* FIFO by sending: head … tail */
@@ -116,6 +118,7 @@ struct mr_xdp {
     uint32_t n_rxq, max_rxq, n_txq, max_txq;
     struct mr_xdp_rxq **rxq;
     struct mr_xdp_txq **txq;
+    struct mr_xdp_kicker *kick; /* NULL: no queue wants it */
 };
 
 struct mr_xdp_port {
@@ -188,6 +191,18 @@ void mr_xdp_tx_fini(struct mr_xdp_txq *q);
 uint32_t mr_xdp_tx_burst(struct mr_txq *txq, const struct mr_frame *frames, uint32_t n);
 uint32_t mr_xdp_tx_complete(struct mr_xdp_txq *q); /* completions seen */
 void mr_xdp_tx_kick(struct mr_xdp_txq *q);
+
+/* mr_xdp_tx_needs_call: false: the socket is closed, or a driver that has not asked looks into the ring by itself. mr_xdp_tx_said:
+ * what a call said, 0 or an errno; true when another one makes sense at once. */
+bool mr_xdp_tx_needs_call(struct mr_xdp_txq *q);
+bool mr_xdp_tx_said(struct mr_xdp_txq *q, int rc);
+
+/* xdp_kick.c. mr_xdp_kick_open, _leave: on the core's thread, which is the only one to call _all. mr_xdp_kick_all: one call for all
+ * queues with frames; more where one makes sense at once. */
+int mr_xdp_kick_open(struct mr_xdp *x, struct mr_error *err);
+void mr_xdp_kick_all(struct mr_xdp *x);
+void mr_xdp_kick_leave(struct mr_xdp *x);
+void mr_xdp_kick_close(struct mr_xdp *x); /* control */
 
 /* mr_xdp_tx_blocked: nothing waits to be sent, and purged descriptors hold room that only a call gives back. */
 static inline bool mr_xdp_tx_blocked(const struct mr_xdp_txq *q)

@@ -89,6 +89,9 @@ static void say_options(struct mr_xdp_port *p)
     if (c->busy_poll != 0 && p->port->n_rxq != 0) {
         say(p->port, ", polls busily, %u a call", c->busy_poll);
     }
+    if (c->xdp_kick == MR_KICK_URING && p->port->n_txq != 0) {
+        say(p->port, ", kicked by io_uring");
+    }
     if (c->tx_budget != 0 && p->port->n_txq != 0) {
         say(p->port, ", sends %u a call", c->tx_budget);
     }

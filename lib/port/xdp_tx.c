@@ -206,11 +206,8 @@ static void purge(struct mr_xdp_txq *q, enum mr_drop reason)
     q->unsent = 0;
 }
 
-/* One call; true when another one makes sense at once. */
-static bool call(struct mr_xdp_txq *q)
+bool mr_xdp_tx_said(struct mr_xdp_txq *q, int rc)
 {
-    int rc = sendto(q->socket->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0 ? 0 : errno;
-    q->q.io->syscalls++;
     if (MR_LIKELY(rc == 0)) {
         q->unsent = 0;
         return false;
@@ -232,6 +229,13 @@ static bool call(struct mr_xdp_txq *q)
     return false;
 }
 
+static bool call(struct mr_xdp_txq *q)
+{
+    int rc = sendto(q->socket->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0 ? 0 : errno;
+    q->q.io->syscalls++;
+    return mr_xdp_tx_said(q, rc);
+}
+
 /* The device is up again, and purged descriptors alone are in the ring: a call makes the kernel go past them. It completes them,
  * or (older ones) passes over them in silence, and then it has read the ring to its end. */
 static void revive(struct mr_xdp_txq *q)
@@ -245,10 +249,18 @@ static void revive(struct mr_xdp_txq *q)
     }
 }
 
-void mr_xdp_tx_kick(struct mr_xdp_txq *q)
+bool mr_xdp_tx_needs_call(struct mr_xdp_txq *q)
 {
     if (q->socket->fd < 0 || !xsk_ring_prod__needs_wakeup(&q->tx)) {
-        q->unsent = 0; // a driver that has not asked looks into the ring by itself
+        q->unsent = 0;
+        return false;
+    }
+    return true;
+}
+
+void mr_xdp_tx_kick(struct mr_xdp_txq *q)
+{
+    if (!mr_xdp_tx_needs_call(q)) {
         return;
     }
     if (MR_UNLIKELY(q->unsent == 0)) { // mr_xdp_tx_blocked

@@ -22,6 +22,7 @@ lib/sys/*                  millrace/atomic.h millrace/error.h millrace/config.h 
 lib/port/uring*            CORE millrace/config.h lib/port/* lib/sys/* lib/traffic/* ISO OS jansson.h liburing.h
 lib/port/tap*              CORE millrace/config.h lib/port/* lib/sys/* lib/traffic/* ISO OS jansson.h liburing.h
 lib/port/pcap*             CORE millrace/config.h lib/port/* lib/sys/* lib/traffic/* ISO OS jansson.h pcap.h pcap/*
+lib/port/xdp_kick.c        CORE millrace/config.h lib/port/* lib/sys/* lib/traffic/* ISO OS jansson.h xdp/* bpf/* liburing.h
 lib/port/xdp*              CORE millrace/config.h lib/port/* lib/sys/* lib/traffic/* ISO OS jansson.h xdp/* bpf/*
 lib/port/dpdk*             CORE millrace/config.h lib/port/* lib/sys/* lib/traffic/* ISO OS jansson.h rte_*
 lib/port/*                 CORE millrace/config.h lib/port/* lib/sys/* lib/traffic/* ISO OS jansson.h

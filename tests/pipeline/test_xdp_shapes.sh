@@ -45,4 +45,5 @@ shape "one frame at a time" "chunks: 12288" "mode: native" "native, *" 500 1
 shape "the least rings" "chunks: 12288" "buffers: 8, rx_ring: 8" "*8 chunks*RX ring of 8*" 500 1
 shape "large rings" "chunks: 40960" "buffers: 8192, rx_ring: 16384" "*8192 chunks*RX ring of 16384*"
 shape "preferred busy polling" "chunks: 12288" "busy_poll: 64" "*polls busily, 64 a call*"
+shape "one call for all queues of a core" "chunks: 12288" "kick: uring" "*kicked by io_uring*"
 shape "64 frames sent a call" "chunks: 12288" "tx_budget: 64" "*sends 64 a call*"
