@@ -125,11 +125,9 @@ static int compare(struct compare *c, int argc, char **argv, struct mr_error *er
     if (!c->options.no_tcp && !c->net.borrowed) {
         result = compare_tcp(c, doc, err);
     }
-    if (result < 0) {
-        json_decref(doc);
-        return result;
-    }
-    return tell(c, doc, err);
+    struct mr_error own = {0};
+    int told = tell(c, doc, result < 0 ? &own : err); // the first table is whole all the same
+    return result < 0 ? result : told;
 }
 
 /* The tables of an earlier run. */

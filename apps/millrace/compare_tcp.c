@@ -123,7 +123,7 @@ static int stream(const struct compare *c, struct row *r, const struct forwarder
     int result = compare_stream_start(&s, &c->net, c->lab.source_cpu, r->bytes, err);
     double cpu = compare_cpu_ns(ours ? &f->process : NULL);
     compare_cpus_read(&c->lab, &from);
-    result = result < 0 ? result : compare_stream_run(&s, &seconds, err);
+    result = result < 0 ? result : compare_stream_run(&s, r->bytes, &seconds, err);
     compare_cpus_read(&c->lab, &to);
     cpu = compare_cpu_ns(ours ? &f->process : NULL) - cpu;
     compare_stream_end(&s);
@@ -150,6 +150,9 @@ static void measure(struct compare *c, struct row *r, uint32_t round)
     lab_process_destroy(&f.process);
     if (result < 0) {
         snprintf(r->reason, sizeof r->reason, "%s", why.text);
+        for (int i = 0; i < ROUNDS; i++) { // one stream that was not whole makes the others of this row worth nothing
+            r->gbit_per_s[i] = r->cpu_s[i] = r->box_s[i] = NAN;
+        }
     }
 }
 

@@ -21,7 +21,7 @@ struct compare_stream {
 /* compare_stream_start: both ends, connected; the sender stays on `cpu`. compare_stream_run: all bytes, until the sink has said
  * that it has them, each where it belongs; how long that took. compare_stream_end: of what was started; zeroed ones are fine. */
 int compare_stream_start(struct compare_stream *s, const struct lab_net *net, uint32_t cpu, uint64_t bytes, struct mr_error *err);
-int compare_stream_run(struct compare_stream *s, double *seconds, struct mr_error *err);
+int compare_stream_run(struct compare_stream *s, uint64_t bytes, double *seconds, struct mr_error *err);
 void compare_stream_end(struct compare_stream *s);
 
 #endif

@@ -25,6 +25,8 @@ struct said {
     double seconds;
 };
 
+/* The stream is the piece again and again, but that each time its first word is the place in the stream: what is lost as a
+ * whole shows there. */
 static unsigned char piece[PIECE], read_bytes[PIECE];
 
 static void fill_piece(void)
@@ -81,7 +83,8 @@ static uint64_t altered(uint64_t at, const unsigned char *bytes, size_t n)
 {
     uint64_t sum = 0;
     for (size_t i = (STRIDE - at % STRIDE) % STRIDE; i + sizeof(uint64_t) <= n; i += STRIDE) {
-        sum += memcmp(bytes + i, piece + (at + i) % PIECE, sizeof(uint64_t)) != 0;
+        uint64_t place = at + i;
+        sum += memcmp(bytes + i, place % PIECE == 0 ? (unsigned char *)&place : piece + place % PIECE, sizeof place) != 0;
     }
     return sum;
 }
@@ -114,6 +117,9 @@ static void send_all(int fd, int says, uint64_t bytes)
 {
     for (uint64_t done = 0; done < bytes;) {
         size_t at = done % PIECE, most = PIECE - at;
+        if (at == 0) {
+            memcpy(piece, &done, sizeof done);
+        }
         ssize_t n = write(fd, piece + at, bytes - done < most ? bytes - done : most);
         if (n < 0) {
             fail(says, "send");
@@ -139,7 +145,8 @@ static void sender(int says, int go, uint64_t bytes)
     }
     uint64_t begin = mr_now_ns();
     send_all(fd, says, bytes);
-    if (recv(fd, &now.bytes, sizeof now.bytes, MSG_WAITALL) != sizeof now.bytes) {
+    uint64_t answer;
+    if (recv(fd, &answer, sizeof answer, MSG_WAITALL) != sizeof answer) {
         fail(says, "be answered");
     }
     now.seconds = (double)(mr_now_ns() - begin) / 1e9;
@@ -165,7 +172,14 @@ static int start(const struct lab_net *net, bool is_sender, uint32_t cpu, int go
 {
     int ends[2];
     pid_t parent = getpid();
-    if (pipe2(ends, O_CLOEXEC) != 0 || (*pid = fork()) < 0) {
+    bool piped = pipe2(ends, O_CLOEXEC) == 0;
+    if (!piped || (*pid = fork()) < 0) {
+        int error = errno;
+        if (piped) {
+            close(ends[0]);
+            close(ends[1]);
+        }
+        errno = error;
         return mr_error_set(err, MR_FAULT_MACHINE, errno, "compare: cannot start an end of the TCP stream: %s%s", strerror(errno),
                             mr_error_remedy(errno));
     }
@@ -202,7 +216,7 @@ int compare_stream_start(struct compare_stream *s, const struct lab_net *net, ui
     return result;
 }
 
-int compare_stream_run(struct compare_stream *s, double *seconds, struct mr_error *err)
+int compare_stream_run(struct compare_stream *s, uint64_t bytes, double *seconds, struct mr_error *err)
 {
     struct said sent, got;
     if (write(s->go, "g", 1) != 1) {
@@ -213,9 +227,10 @@ int compare_stream_run(struct compare_stream *s, double *seconds, struct mr_erro
     if (result < 0) {
         return result;
     }
-    if (sent.bytes != got.bytes || got.altered != 0) {
-        return mr_error_set(err, MR_FAULT_RUN, EIO, "compare: TCP came through altered: %llu words of one in %d bytes, %llu bytes",
-                            (unsigned long long)got.altered, STRIDE, (unsigned long long)got.bytes);
+    if (got.bytes != bytes || got.altered != 0) {
+        return mr_error_set(err, MR_FAULT_RUN, EIO, "compare: TCP came through altered: %llu of %llu bytes; of a word in each %d bytes, "
+                            "%llu are others", (unsigned long long)got.bytes, (unsigned long long)bytes, STRIDE,
+                            (unsigned long long)got.altered);
     }
     *seconds = sent.seconds;
     return 0;
