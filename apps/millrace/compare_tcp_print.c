@@ -104,8 +104,8 @@ void compare_print_tcp(const json_t *doc, FILE *out, bool colour)
                  {"segments", "segments, nothing left to a device; the bridge without GSO"}};
     const json_t *list = json_object_get(doc, "tcp");
     for (int i = 0; i < 2 && json_array_size(list) != 0; i++) {
-        fprintf(out, "\n%sTCP, one stream of %.2f GB: %s%s\n", colour ? BOLD : "", bytes_of(list, kinds[i].frames) / 1e9, kinds[i].words,
-                colour ? PLAIN : "");
+        fprintf(out, "%s%sTCP, one stream of %.2f GB: %s%s\n", i == 0 ? "" : "\n", colour ? BOLD : "",
+                bytes_of(list, kinds[i].frames) / 1e9, kinds[i].words, colour ? PLAIN : "");
         fprintf(out, "%-14s%8s  %-18s%-22s%9s%9s%8s\n", "", "Gbit/s", "interval", "/ bridge", "CPU s/Gb", "box", "copies");
         print_frames(out, list, kinds[i].frames);
     }

@@ -102,6 +102,7 @@ static int adapt(struct mr_dpdk_port *p, const struct mr_port_setup *setup, stru
     if (p->plugged && strcmp(p->pmd, "net_af_packet") == 0) {
         mr_dpdk_packet_find(p);
     }
+    p->silent = p->n_sockets == 0 && strcmp(p->pmd, "net_af_packet") == 0;
     if (p->keeps && setup->arena->n > 1) {
         return mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "port %s: net_af_xdp takes memory of one NUMA node, and engine.cores "
                             "stand on %u; name CPUs of one node, or use driver xdp", p->port->config->name, setup->arena->n);
@@ -132,6 +133,14 @@ static void describe(struct mr_port *port)
     const struct mr_dpdk_port *p = port->state;
     snprintf(port->mode, sizeof port->mode, "%.24s, %.20s on %s pages, IOVA %s, mempool on our chunks%s", p->pmd, rte_version(),
              rte_eal_has_hugepages() ? "huge" : "plain", rte_eal_iova_mode() == RTE_IOVA_PA ? "PA" : "VA", p->rss ? ", RSS" : "");
+    if (p->scatters != 0) {
+        size_t used = strlen(port->mode);
+        snprintf(port->mode + used, sizeof port->mode - used, ", scatters, MTU %u", p->scatters);
+    }
+    if (p->silent) {
+        size_t used = strlen(port->mode);
+        snprintf(port->mode + used, sizeof port->mode - used, ", its sockets not found: what it loses has no name");
+    }
 }
 
 static void free_queues(struct mr_port *port)

@@ -69,6 +69,8 @@ struct mr_dpdk_port {
     bool plugged;               /* by us, or for us by EAL: unplugged at close */
     bool pci;
     bool mapped;                /* counted in arena->mapped */
+    bool silent;                /* net_af_packet whose sockets were not found */
+    uint32_t scatters;          /* MTU that long_frames raised the device's to; 0: it did not */
     bool is_open;
     bool is_ring;               /* net_ring: what one port sends another receives, in the same chunk */
     bool keeps;                 /* net_af_xdp: does not give back what it holds */

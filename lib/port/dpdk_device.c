@@ -41,6 +41,22 @@ static int check_queues(const struct mr_dpdk_port *p, const struct rte_eth_dev_i
                         p->port->config->name, p->pairs, p->name, info->max_rx_queues, info->max_tx_queues, p->pairs, p->pairs);
 }
 
+/* As long frames as the device takes: by its largest MTU, and by its longest frame less what stands around that. */
+static void scatter(struct mr_dpdk_port *p, const struct rte_eth_dev_info *info, struct rte_eth_rxmode *mode)
+{
+    bool both = info->max_mtu != UINT16_MAX && info->max_rx_pktlen > info->max_mtu;
+    uint32_t around = both ? info->max_rx_pktlen - info->max_mtu : MR_DPDK_HEADER_AND_TAG;
+    uint32_t room = info->max_rx_pktlen > around ? info->max_rx_pktlen - around : 0;
+    uint32_t most = info->max_mtu < MTU_MAX ? info->max_mtu : MTU_MAX;
+    uint16_t now = 0;
+    most = most < room ? most : room;
+    if (rte_eth_dev_get_mtu(p->id, &now) == 0 && most > now) {
+        mode->offloads = RTE_ETH_RX_OFFLOAD_SCATTER;
+        mode->mtu = most;
+        p->scatters = most;
+    }
+}
+
 static int configure(struct mr_dpdk_port *p, const struct rte_eth_dev_info *info, struct mr_error *err)
 {
     struct rte_eth_conf conf = {0};
@@ -55,8 +71,7 @@ static int configure(struct mr_dpdk_port *p, const struct rte_eth_dev_info *info
         return rc;
     }
     if (p->port->config->long_frames && (info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER)) {
-        conf.rxmode.offloads = RTE_ETH_RX_OFFLOAD_SCATTER;
-        conf.rxmode.mtu = info->max_mtu < MTU_MAX ? info->max_mtu : MTU_MAX;
+        scatter(p, info, &conf.rxmode);
     }
     rc = rte_eth_dev_configure(p->id, (uint16_t)p->pairs, (uint16_t)p->pairs, &conf);
     return rc < 0 ? refused(p, "its configuration", rc, err) : 0;

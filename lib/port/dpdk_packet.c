@@ -18,17 +18,28 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { FILES_MAX = 4096, RINGS_MAX = 20, RING_PAUSE_NS = 1000000, SLOT_BYTES = 2048 };
+enum { RINGS_MAX = 20, RING_PAUSE_NS = 1000000, SLOT_BYTES = 2048 };
 
-static unsigned char there[FILES_MAX]; /* before the device was plugged in */
+static struct {
+    int *fd; /* packet sockets, before the device was plugged in */
+    uint32_t n;
+    bool full; /* no memory for more: then none is told apart */
+} there;
 
-static void each_file(void (*look)(int fd, void *arg), void *arg)
+static bool is_packet_socket(int fd)
+{
+    int domain = 0;
+    socklen_t bytes = sizeof domain;
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &bytes) == 0 && domain == AF_PACKET;
+}
+
+static void each_socket(void (*look)(int fd, void *arg), void *arg)
 {
     DIR *d = opendir("/proc/self/fd");
     const struct dirent *entry;
     while (d != NULL && (entry = readdir(d)) != NULL) {
         int fd = atoi(entry->d_name);
-        if (entry->d_name[0] != '.' && fd < FILES_MAX && fd != dirfd(d)) {
+        if (entry->d_name[0] != '.' && fd != dirfd(d) && is_packet_socket(fd)) {
             look(fd, arg);
         }
     }
@@ -40,22 +51,29 @@ static void each_file(void (*look)(int fd, void *arg), void *arg)
 static void note(int fd, void *arg)
 {
     (void)arg;
-    there[fd] = 1;
+    int *more = realloc(there.fd, (there.n + 1) * sizeof *more);
+    there.full |= more == NULL;
+    if (more != NULL) {
+        there.fd = more;
+        there.fd[there.n++] = fd;
+    }
 }
 
 void mr_dpdk_packet_note(void)
 {
-    memset(there, 0, sizeof there);
-    each_file(note, NULL);
+    there.n = 0;
+    there.full = false;
+    each_socket(note, NULL);
 }
 
 static void find(int fd, void *arg)
 {
     struct mr_dpdk_port *p = arg;
-    int domain = 0;
-    socklen_t bytes = sizeof domain;
-    if (!there[fd] && p->n_sockets < MR_QUEUES_MAX && getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &bytes) == 0 &&
-        domain == AF_PACKET) {
+    bool old = there.full;
+    for (uint32_t i = 0; i < there.n; i++) {
+        old |= there.fd[i] == fd;
+    }
+    if (!old && p->n_sockets < MR_QUEUES_MAX) {
         p->sockets[p->n_sockets++] = fd;
     }
 }
@@ -64,14 +82,16 @@ void mr_dpdk_packet_find(struct mr_dpdk_port *p)
 {
     const char *argument = strstr(p->port->config->device, ",framesz=");
     p->slot_bytes = argument != NULL ? (uint32_t)strtoul(argument + strlen(",framesz="), NULL, 10) : SLOT_BYTES;
-    each_file(find, p);
+    each_socket(find, p);
+    free(there.fd);
+    there.fd = NULL;
+    there.n = 0;
 }
 
 uint32_t mr_dpdk_packet_longest(const struct mr_dpdk_port *p)
 {
     return p->slot_bytes - (uint32_t)(TPACKET2_HDRLEN - sizeof(struct sockaddr_ll));
 }
-
 
 /* The kernel begins anew with each look. */
 uint64_t mr_dpdk_packet_drops(struct mr_dpdk_port *p)
@@ -93,7 +113,9 @@ static const unsigned char *ring_of(int fd, size_t *bytes)
     struct stat file;
     char line[256];
     const unsigned char *ring = NULL;
-    fstat(fd, &file);
+    if (fstat(fd, &file) != 0) {
+        file.st_ino = 0; // of no socket
+    }
     while (maps != NULL && ring == NULL && fgets(line, sizeof line, maps) != NULL) {
         unsigned long first, end, inode;
         if (strstr(line, "socket:") != NULL && sscanf(line, "%lx-%lx %*s %*s %*s %lu", &first, &end, &inode) == 3 &&
@@ -113,7 +135,7 @@ static uint32_t count_waiting(const unsigned char *ring, size_t bytes, size_t sl
     uint32_t n = 0;
     for (size_t at = 0; at + slot_bytes <= bytes; at += slot_bytes) {
         const struct tpacket2_hdr *h = (const struct tpacket2_hdr *)(const void *)(ring + at);
-        n += (__atomic_load_n(&h->tp_status, __ATOMIC_ACQUIRE) & (TP_STATUS_SEND_REQUEST | TP_STATUS_SENDING)) != 0;
+        n += (__atomic_load_n(&h->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_SEND_REQUEST) != 0; // SENDING: the kernel has it
     }
     return n;
 }
