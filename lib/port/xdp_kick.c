@@ -57,10 +57,10 @@ void mr_xdp_kick_close(struct mr_xdp *x)
     }
 }
 
-/* A request for each queue that has frames; `again`: only for those whose last call left some that another may take. */
+/* A request for each queue that has frames; `again`: only for those whose last call left some that another may take. How many
+ * there are to hand over. */
 static uint32_t ask(struct mr_xdp *x, bool again)
 {
-    uint32_t n = 0;
     for (uint32_t i = 0; i < x->n_txq; i++) {
         struct mr_xdp_txq *q = x->txq[i];
         bool has = q->by_ring && q->unsent != 0 && (!again || q->call_again);
@@ -70,13 +70,12 @@ static uint32_t ask(struct mr_xdp *x, bool again)
         }
         struct io_uring_sqe *sqe = io_uring_get_sqe(&x->kick->ring);
         if (sqe == NULL) {
-            break; // of a call that failed: they go with this one
+            break; // those of a call that failed fill it: they go first
         }
         io_uring_prep_send(sqe, q->socket->fd, NULL, 0, MSG_DONTWAIT);
         sqe->user_data = i;
-        n++;
     }
-    return n;
+    return io_uring_sq_ready(&x->kick->ring); // with those of a call that failed
 }
 
 static bool hear(struct mr_xdp *x)
@@ -98,8 +97,11 @@ static bool hear(struct mr_xdp *x)
 void mr_xdp_kick_all(struct mr_xdp *x)
 {
     bool again = false;
-    uint32_t n;
-    for (uint32_t calls = 0; (n = ask(x, again)) != 0 && calls < x->txq[0]->capacity; calls++) {
+    for (uint32_t calls = 0; calls < x->txq[0]->capacity; calls++) {
+        uint32_t n = ask(x, again);
+        if (n == 0) {
+            return;
+        }
         x->io.syscalls++;
         if (io_uring_submit_and_wait(&x->kick->ring, n) < 0) {
             return; // the next pass tries

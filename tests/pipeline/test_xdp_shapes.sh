@@ -24,8 +24,13 @@ END
     back=$!
     "$wire" frames a/a0 b/b0 $frames $window 60..1514 >$dir/wire || fail "$1: $(cat $dir/wire)"
     wait $back || fail "$1, back: $(cat $dir/back)"
+    rings=$(ls -l /proc/$engine/fd | grep -c io_uring)
     kill -INT $engine
     wait $engine || fail "$1: exit code $?"
+    case "$3" in
+    *"kick: uring"*) [ $rings = 1 ] || fail "$1: $rings io_urings" ;;
+    *) [ $rings = 0 ] || fail "$1: $rings io_urings" ;;
+    esac
     for key in totals.unaccounted totals.in_flight chunks.unaccounted checks.failed; do
         [ "$(report $key)" = 0 ] || fail "$1: $key is $(report $key)"
     done
