@@ -215,7 +215,7 @@ static void put_rates(const struct compare *c, const struct compare_row *row, js
     json_object_set_new(j, "mpps_none_passed", real_or_null(MEDIAN(failed_mpps)));
     json_object_set_new(j, "mpps_flat_out", real_or_null(MEDIAN(flat_mpps)));
     json_object_set_new(j, "mpps_offered", real_or_null(MEDIAN(offered_mpps)));
-    json_object_set_new(j, "source_limited", json_boolean(limited != 0));
+    json_object_set_new(j, "source_limited", json_boolean(limited * 2 > c->rounds));
     json_object_set_new(j, "disturbed_rounds", json_integer(disturbed));
     json_object_set_new(j, "interval",
                         json_pack("{s:o, s:o, s:o}", "mpps_no_loss",
@@ -259,7 +259,7 @@ static json_t *drivers_json(const struct compare *c)
         above = row->kind == COMPARE_NOBODY ? NULL : above;
         if (row->kind == COMPARE_DRIVER) {
             json_array_append_new(list, row_json(c, row, above));
-            above = row->frames > 0 ? row : above;
+            above = row->frames > 0 && row->reason[0] == 0 ? row : above;
         }
     }
     return list;

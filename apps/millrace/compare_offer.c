@@ -129,6 +129,9 @@ static int offer_xdp(struct compare *c, const struct compare_offer *o, struct la
     result = compare_xdp_source_end(source, out, err);
     lab_wire_settle(&c->net);
     result = result < 0 ? result : lab_wire_read(&c->net, &after, err);
+    if (result < 0) {
+        return result;
+    }
     out->received = after.dst.rx_packets - before.dst.rx_packets;
     out->offered_fps = offered_fps(o, out);
     return result;

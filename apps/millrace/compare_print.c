@@ -170,7 +170,7 @@ static void print_bare(FILE *out, const json_t *doc, bool colour)
     bool any = false;
     json_array_foreach(json_object_get(doc, "drivers"), i, row) {
         const json_t *b = json_object_get(row, "ratio_to_bare"), *cpu = json_object_get(b, "cpu");
-        if (!json_is_object(b)) {
+        if (!json_is_object(b) || !ran(row)) {
             continue;
         }
         if (!any) {
@@ -190,10 +190,14 @@ static void print_method(FILE *out, const json_t *doc)
     const json_t *m = json_object_get(doc, "method"), *host = json_object_get(doc, "host");
     fprintf(out, "compare: %s, %s; frames of %s bytes, work %s\n", text(host, "cpu"), text(host, "kernel"), text(m, "size"),
             text(m, "work"));
-    int rounds = (int)number(m, "rounds_made");
-    fprintf(out, "%d round%s in random order (seed %.0f), %.0f s; no loss: at most %.1f %% lost in %.1f s; latency at shares "
+    int rounds = (int)number(m, "rounds_made"), asked = (int)number(m, "rounds_asked");
+    char of[32] = "";
+    if (asked > rounds) { // there was no time for more
+        snprintf(of, sizeof of, " of %d", asked);
+    }
+    fprintf(out, "%d%s round%s in random order (seed %.0f), %.0f s; no loss: at most %.1f %% lost in %.1f s; latency at shares "
             "of that rate\n",
-            rounds, rounds == 1 ? "" : "s", number(m, "seed"), number(m, "seconds"), 100 * number(m, "loss_most"),
+            rounds, of, rounds == 1 && asked <= 1 ? "" : "s", number(m, "seed"), number(m, "seconds"), 100 * number(m, "loss_most"),
             number(m, "trial_seconds"));
 }
 
@@ -228,7 +232,7 @@ static double best_rate(const json_t *doc, const char *feed)
     const json_t *row;
     double best = 0;
     json_array_foreach(json_object_get(doc, "drivers"), i, row) {
-        best = strcmp(text(row, "feed"), feed) == 0 && rate(row) > best ? rate(row) : best;
+        best = strcmp(text(row, "feed"), feed) == 0 && ran(row) && rate(row) > best ? rate(row) : best;
     }
     return best;
 }

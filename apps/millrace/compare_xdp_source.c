@@ -95,8 +95,12 @@ int compare_xdp_source_start(const struct compare *c, const struct compare_offer
 int compare_xdp_source_end(struct lab_process *p, struct compare_offered *out, struct mr_error *err)
 {
     struct made *m = p->arg;
-    waitpid(p->pid, NULL, 0);
+    int status = 0;
+    waitpid(p->pid, &status, 0);
     p->pid = 0;
+    if (m->result == 0 && !(WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
+        m->result = mr_error_set(&m->error, MR_FAULT_RUN, ECHILD, "compare: the XDP source died");
+    }
     int result = m->result;
     *err = result < 0 ? m->error : *err;
     out->sent = m->frames;

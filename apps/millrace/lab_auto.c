@@ -14,8 +14,8 @@ static const struct way {
     const char *rx, *tx, *why;
 } ways[] = {
     {"mmap", "xdp", "receives from a ring that the kernel fills, and sends past the socket layer"},
-    {"xdp", "xdp", "sends past the socket layer; to receive, veth makes each frame anew for it"},
     {"mmap", "mmap", "receives from a ring that the kernel fills, and sends many frames a call"},
+    {"xdp", "xdp", "sends past the socket layer; to receive, veth makes each frame anew for it"},
     {"uring", "uring", "one call for many frames both ways"},
     {"mmsg", "mmsg", "one call for many frames each way"},
     {"socket", "socket", "a call for each frame"},
@@ -111,7 +111,7 @@ int lab_auto(struct lab_options *o, struct mr_error *err)
     return why.text[0] != 0
                ? mr_error_set(err, why.fault, why.code, "lab: --driver auto: nothing can be used; the last, %s, for: %.500s", last->rx,
                               why.text)
-               : mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "lab: --driver auto has no pair with %s of %s; there are mmap to xdp, xdp "
-                              "to xdp, and each of mmap, uring, mmsg and socket to itself; name both drivers",
+               : mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "lab: --driver auto has no pair with %s of %s; there are mmap to xdp, "
+                              "and each of mmap, xdp, uring, mmsg and socket to itself; name both drivers",
                               o->rx_given ? "--rx-driver" : "--tx-driver", o->rx_given ? o->rx_driver : o->tx_driver);
 }

@@ -129,7 +129,8 @@ struct mr_estimate mr_estimate_quotient(const double *ours, uint32_t n_ours, con
     e.median = mr_median(a, n) / mr_median(b, m);
     if (e.n >= MR_ROUNDS_FOR_INTERVAL) {
         for (uint32_t i = 0; i < RESAMPLES; i++) {
-            drawn[i] = drawn_median(a, n, &seed) / drawn_median(b, m, &seed);
+            double above = drawn_median(a, n, &seed), below = drawn_median(b, m, &seed);
+            drawn[i] = below > 0 ? above / below : INFINITY;
         }
         middle(&e, drawn);
         return e;
@@ -139,6 +140,6 @@ struct mr_estimate mr_estimate_quotient(const double *ours, uint32_t n_ours, con
     range(&other, b);
     e.range = true;
     e.low = own.low / other.high;
-    e.high = own.high / other.low;
+    e.high = other.low > 0 ? own.high / other.low : INFINITY;
     return e;
 }

@@ -34,8 +34,8 @@ struct mr_estimate mr_estimate(const double *values, uint32_t n, uint64_t seed);
 struct mr_estimate mr_estimate_ratio(const double *ours, const double *theirs, uint32_t n, uint64_t seed);
 
 /* mr_estimate_quotient: of the median of ours over the median of theirs, which were not measured in pairs: each side is
- * drawn on its own. With fewer than 6 values on a side the interval is the range of all quotients, its upper end INFINITY where
- * theirs holds a 0. n is the smaller number; 0 too where the median of theirs is 0. */
+ * drawn on its own. With fewer than 6 values on a side the interval is the range of all quotients. A quotient by 0 is
+ * INFINITY. n is the smaller number; 0 too where the median of theirs is 0. */
 struct mr_estimate mr_estimate_quotient(const double *ours, uint32_t n_ours, const double *theirs, uint32_t n_theirs,
                                         uint64_t seed);
 

@@ -38,6 +38,10 @@ void mr_search_tell(struct mr_search *s, double offered, uint64_t sent, uint64_t
         bool limited = offered < s->rate * s->rules.offered_least;
         double carried = offered < s->rate ? offered : s->rate;
         s->passed = carried > s->passed ? carried : s->passed;
+        if (limited && !s->doubted) {
+            s->doubted = true; // late once: the same rate again
+            return;
+        }
         s->doubted = false;
         s->source_limited |= limited;
         s->over |= limited;

@@ -3,7 +3,7 @@
  * It gallops from a guess, up while rates pass and down while they fail, doubling its stride, until one passed and a higher
  * one failed; then it halves the distance until that is within the precision, or the trials are used up. A rate that
  * fails is tried a second time, since on a shared machine one stall of the host loses frames at any rate: it has failed
- * when it failed twice. A source that could not offer what was asked of it ends the search upwards, and the result is
+ * when it failed twice. A source that twice could not offer what was asked of it ends the search upwards, and the result is
  * then a lower bound (source_limited).
  *
  * Pure: whoever asks makes the trial and tells what came of it. A trial is one rate for a fixed time.

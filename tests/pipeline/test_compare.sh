@@ -219,6 +219,9 @@ refuses 2 'expected KEY=VALUE' --set batcher.cap
 for i in 0 1 2 3 4 5; do
     row="$(get tcp.$i.driver) as $(get tcp.$i.frames)"
     case $row in
+    "xdp as "*) [ "$(get drivers.1.driver)" != xdp ] || [ "$(get drivers.1.reason)" = null ] || continue ;; # not here at all
+    esac
+    case $row in
     "xdp as super") same tcp.$i.reason 'carries no super-frames' && same tcp.$i.gbit_per_s null && continue ;;
     "kernel bridge as "*) same tcp.$i.ratio_to_bridge null ;;
     "uring as "* | "xdp as segments")
@@ -230,7 +233,6 @@ for i in 0 1 2 3 4 5; do
     *) fail "tcp.$i is $row" ;;
     esac
     is tcp.$i.gbit_per_s.median "x > 0.01"
-    same tcp.$i.drops '{}'
     same tcp.$i.reason null
 done
 grep -q '^TCP, one stream of 0.25 GB: super-frames' "$dir/table" || fail "the table of TCP is missing: $(cat "$dir/table")"

@@ -90,7 +90,7 @@ chosen() {
 case_auto() {
     lab 0 --frames 20000 --window 32 --driver auto && chosen mmap xdp 0
     lab 0 --frames 20000 --window 32 --driver auto --rx-driver uring && chosen uring uring 0
-    lab 0 --frames 20000 --window 32 --driver auto --offload checksum && chosen mmap mmap 2
+    lab 0 --frames 20000 --window 32 --driver auto --offload checksum && chosen mmap mmap 1
     for given in "--tx-driver dpdk" "--tx-driver xdp --rx-driver mmap"; do
         "$millrace" lab --frames 1 --driver auto $given >/dev/null 2>"$dir/err"
         [ $? -eq 2 ] || fail "$case: $given: $(cat "$dir/err")"
@@ -99,8 +99,8 @@ case_auto() {
     chmod 755 "$dir"
     install -m 755 "$millrace" "$dir/millrace"
     as_nobody 8192 && chosen mmap xdp 0 && same lab.options.chosen.little_memory true
-    as_nobody 1024 && chosen mmap mmap 2
-    as_nobody 8192 --work l2 && chosen mmap mmap 2
+    as_nobody 1024 && chosen mmap mmap 1
+    as_nobody 8192 --work l2 && chosen mmap mmap 1
 }
 
 # as_nobody KIB OPTION…: auto, without privilege, with so much memory to lock.
