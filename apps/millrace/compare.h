@@ -12,7 +12,7 @@
  *   compare_count.c    what a row's own counters say of the window
  *   compare_json.c     the document
  *   compare_baseline.c ratios to an earlier one
- *   compare_print.c, compare_print_baseline.c  the tables made from it
+ *   compare_print*.c   the tables made from it (compare_print.h)
  *   compare.c          the order of things
  *
  * The lab's network is made once. Each row of each round runs its pipeline in processes of their own, started anew.

@@ -1,33 +1,7 @@
 /* compare_print.c: the tables, made from the document alone. */
-#include "apps/millrace/compare.h"
+#include "apps/millrace/compare_print.h"
 
 #include <string.h>
-
-#define BOLD  "\033[1m"
-#define RED   "\033[31m"
-#define PLAIN "\033[0m"
-
-static double number(const json_t *object, const char *key)
-{
-    return json_number_value(json_object_get(object, key));
-}
-
-static const char *text(const json_t *object, const char *key)
-{
-    const char *s = json_string_value(json_object_get(object, key));
-    return s != NULL ? s : "";
-}
-
-/* A figure, or n/a where the document has null. */
-static void cell(FILE *out, int width, const char *format, const json_t *value, double scale, const char *behind)
-{
-    char figure[48] = "n/a";
-    if (json_is_number(value)) {
-        snprintf(figure, sizeof figure, format, json_number_value(value) * scale);
-    }
-    strncat(figure, json_is_number(value) || behind[0] == 0 ? behind : " ", sizeof figure - strlen(figure) - 1);
-    fprintf(out, "%*s", width, figure);
-}
 
 static const char *name_of(const json_t *row)
 {
@@ -107,15 +81,15 @@ static void print_head(FILE *out, bool full, bool colour)
             "a frame", "", "a frame", "a frame", colour ? PLAIN : "");
 }
 
-static void print_losses(FILE *out, const json_t *row)
+void compare_print_losses(FILE *out, const char *head, const json_t *drops)
 {
-    const char *name, *between = "  lost     ";
+    const char *name, *between = head;
     json_t *n;
-    json_object_foreach(json_object_get(row, "drops"), name, n) {
+    json_object_foreach((json_t *)(uintptr_t)drops, name, n) {
         fprintf(out, "%s%s %" JSON_INTEGER_FORMAT, between, name, json_integer_value(n));
         between = ", ";
     }
-    fputs(between[0] == ',' ? "\n" : "", out);
+    fputs(between != head ? "\n" : "", out);
 }
 
 static int rounds_of(const json_t *row)
@@ -152,7 +126,7 @@ static void print_row_words(FILE *out, const json_t *row, bool colour)
         fprintf(out, "  mode     %s\n", text(row, "mode"));
         print_why(out, text(row, "why"));
     }
-    print_losses(out, row);
+    compare_print_losses(out, "  lost     ", json_object_get(row, "drops"));
     if (json_is_number(json_object_get(row, "mpps_none_passed"))) {
         fprintf(out, "  no loss  in %d of %d rounds no rate passed, down to %.3f Mpps\n", rounds_without(row), rounds_of(row),
                 number(row, "mpps_none_passed"));

@@ -1,14 +1,12 @@
 /* compare_print_baseline.c: this run beside an earlier one, from the document alone: what was unlike, and the ratios. */
-#include "apps/millrace/compare.h"
-
-#include <string.h>
+#include "apps/millrace/compare_print.h"
 
 enum { WIDTH = 26 };
 
-static const char *text(const json_t *object, const char *key)
+static const char *told(const json_t *object, const char *key)
 {
-    const char *s = json_string_value(json_object_get(object, key));
-    return s != NULL ? s : "not told";
+    const char *s = text(object, key);
+    return s[0] != 0 ? s : "not told";
 }
 
 /* A value of any kind, as it stands in the document. */
@@ -26,7 +24,7 @@ static void print_unlike(FILE *out, const json_t *list)
     size_t i;
     const json_t *entry;
     json_array_foreach(list, i, entry) {
-        fprintf(out, "%s%s ", i == 0 ? "  unlike   " : "; ", text(entry, "what"));
+        fprintf(out, "%s%s ", i == 0 ? "  unlike   " : "; ", told(entry, "what"));
         print_value(out, json_object_get(entry, "now"));
         fputs(", then ", out);
         print_value(out, json_object_get(entry, "then"));
@@ -44,15 +42,14 @@ static void print_only(FILE *out, const char *head, const json_t *list)
     fputs(json_array_size(list) != 0 ? "\n" : "", out);
 }
 
-static void print_ratio(FILE *out, const json_t *ratio, int width)
+void compare_cell_ratio(FILE *out, int width, const json_t *ratio)
 {
     char figure[64] = "n/a", high[24] = "";
     if (json_is_object(ratio)) {
         if (json_is_number(json_object_get(ratio, "high"))) {
-            snprintf(high, sizeof high, "%.2f", json_number_value(json_object_get(ratio, "high")));
+            snprintf(high, sizeof high, "%.2f", number(ratio, "high"));
         }
-        snprintf(figure, sizeof figure, "%.2f [%.2f .. %s]", json_number_value(json_object_get(ratio, "ratio")),
-                 json_number_value(json_object_get(ratio, "low")), high);
+        snprintf(figure, sizeof figure, "%.2f [%.2f .. %s]", number(ratio, "ratio"), number(ratio, "low"), high);
     }
     fprintf(out, "%-*s", width, figure);
 }
@@ -65,7 +62,7 @@ void compare_print_baseline(const json_t *doc, FILE *out, bool colour)
     if (b == NULL) {
         return;
     }
-    fprintf(out, "%sthis run / %s%s (commit %s)\n", bold, text(b, "file"), plain, text(json_object_get(b, "millrace"), "commit"));
+    fprintf(out, "%sthis run / %s%s (commit %s)\n", bold, told(b, "file"), plain, told(json_object_get(b, "millrace"), "commit"));
     print_unlike(out, json_object_get(b, "unlike"));
     print_only(out, "  only now   ", json_object_get(b, "only_now"));
     print_only(out, "  only then  ", json_object_get(b, "only_then"));
@@ -75,9 +72,9 @@ void compare_print_baseline(const json_t *doc, FILE *out, bool colour)
         const json_t *ratios = json_object_get(row, "ratio_to_baseline");
         if (json_is_object(ratios)) {
             fprintf(out, "%-14s%-5s", text(row, "driver"), text(row, "feed"));
-            print_ratio(out, json_object_get(ratios, "mpps_no_loss"), WIDTH);
-            print_ratio(out, json_object_get(ratios, "mpps_flat_out"), WIDTH);
-            print_ratio(out, json_object_get(ratios, "cpu_ns_per_frame"), 0);
+            compare_cell_ratio(out, WIDTH, json_object_get(ratios, "mpps_no_loss"));
+            compare_cell_ratio(out, WIDTH, json_object_get(ratios, "mpps_flat_out"));
+            compare_cell_ratio(out, 0, json_object_get(ratios, "cpu_ns_per_frame"));
             fputc('\n', out);
         }
     }

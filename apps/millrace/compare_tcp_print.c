@@ -1,52 +1,24 @@
 /* compare_tcp_print.c: the second table, made from the document alone. */
-#include "apps/millrace/compare_tcp.h"
+#include "apps/millrace/compare_print.h"
 
 #include <string.h>
-
-#define BOLD  "\033[1m"
-#define PLAIN "\033[0m"
-
-static double number(const json_t *object, const char *key)
-{
-    return json_number_value(json_object_get(object, key));
-}
-
-static const char *text(const json_t *object, const char *key)
-{
-    const char *s = json_string_value(json_object_get(object, key));
-    return s != NULL ? s : "";
-}
 
 static double rate(const json_t *row)
 {
     return number(json_object_get(row, "gbit_per_s"), "median");
 }
 
-static void cell(FILE *out, int width, const json_t *value)
-{
-    if (json_is_number(value)) {
-        fprintf(out, "%*.3f", width, json_number_value(value));
-    } else {
-        fprintf(out, "%*s", width, "-");
-    }
-}
-
 static void print_row(FILE *out, const json_t *row)
 {
     const json_t *gbit = json_object_get(row, "gbit_per_s"), *ratio = json_object_get(row, "ratio_to_bridge");
-    const json_t *copies = json_object_get(row, "copies");
-    char interval[48], bridge[64] = "-", count[24] = "n/a";
+    char interval[48];
     snprintf(interval, sizeof interval, "[%.2f .. %.2f]", number(gbit, "low"), number(gbit, "high"));
-    if (json_is_object(ratio)) {
-        snprintf(bridge, sizeof bridge, "%.2f [%.2f .. %.2f]", number(ratio, "ratio"), number(ratio, "low"), number(ratio, "high"));
-    }
-    if (json_is_integer(copies)) {
-        snprintf(count, sizeof count, "%" JSON_INTEGER_FORMAT, json_integer_value(copies));
-    }
-    fprintf(out, "%-14s%8.2f  %-18s%-22s", text(row, "driver"), rate(row), interval, bridge);
-    cell(out, 9, json_object_get(row, "cpu_s_per_gbit"));
-    cell(out, 9, json_object_get(row, "cpu_s_per_gbit_system"));
-    fprintf(out, "%8s\n", count);
+    fprintf(out, "%-14s%8.2f  %-18s", text(row, "driver"), rate(row), interval);
+    compare_cell_ratio(out, 22, ratio);
+    cell(out, 9, "%.3f", json_object_get(row, "cpu_s_per_gbit"), 1, "");
+    cell(out, 9, "%.3f", json_object_get(row, "cpu_s_per_gbit_system"), 1, "");
+    cell(out, 8, "%.0f", json_object_get(row, "copies"), 1, "");
+    fputc('\n', out);
 }
 
 /* From the fastest down, so that the bridge stands above what it beats. */
