@@ -64,7 +64,7 @@ static bool has_default_route(const char *name)
 static int check(const char *name, const char *as, bool consent, struct mr_error *err)
 {
     struct mr_link link;
-    char names[256];
+    char names[256], master[IF_NAMESIZE];
     if (mr_link_find(name, &link) != 0) {
         return mr_error_set(err, MR_FAULT_CONFIG, ENODEV, "compare: %s %s: there is none of that name here; there are: %s", as, name,
                             mr_link_names(names, sizeof names));
@@ -76,6 +76,11 @@ static int check(const char *name, const char *as, bool consent, struct mr_error
     if (!consent && has_default_route(name)) {
         return mr_error_set(err, MR_FAULT_CONFIG, EBUSY, "compare: %s %s carries the default route: it would be flooded, and what the "
                             "machine receives by it would be forwarded or lost; take another device, or say --yes", as, name);
+    }
+    if (!consent && link.master != 0) {
+        return mr_error_set(err, MR_FAULT_CONFIG, EBUSY, "compare: %s %s is a port of %s: the flood would reach its other ports; take "
+                            "another device, ip link set %s nomaster, or say --yes", as, name,
+                            if_indextoname(link.master, master) != NULL ? master : "another device", name);
     }
     if (!consent && has_address(name)) {
         return mr_error_set(err, MR_FAULT_CONFIG, EBUSY, "compare: %s %s has an address: what the machine receives by it would be "

@@ -23,6 +23,7 @@ struct mr_link {
     uint32_t rx_queues, tx_queues; /* 0 = not told */
     uint32_t carrier_downs;        /* how often the carrier was lost, ever */
     uint32_t xdp_id;               /* of the XDP program on it, 0 = none */
+    uint32_t master;               /* index of the device (bridge, bond, VRF ...) whose port it is, 0 = none */
     /* IFLA_STATS64, the kernel's names */
     uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_dropped, tx_dropped, rx_errors, tx_errors;
 };

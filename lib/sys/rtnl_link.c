@@ -55,6 +55,9 @@ static void read_attribute(const struct rtattr *a, struct mr_link *l, bool *move
     case IFLA_CARRIER_DOWN_COUNT:
         read_u32(a, &l->carrier_downs);
         break;
+    case IFLA_MASTER:
+        read_u32(a, &l->master);
+        break;
     case IFLA_XDP:
         read_xdp(a, l);
         break;
