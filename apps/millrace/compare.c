@@ -47,13 +47,24 @@ static void progress(const struct compare *c, const struct compare_row *row)
     }
 }
 
+/* The time is over: what this round did not reach is as if it had been measured in one round less. */
+static bool late(const struct compare *c, struct compare_row *row)
+{
+    bool over = mr_now_ns() - c->begin_ns > c->times.limit_ns;
+    if (over && c->rounds == 0) {
+        snprintf(row->reason, sizeof row->reason, "the rows before it took all of the %.0f s that there are: pick fewer by --drivers",
+                 (double)c->times.limit_ns / 1e9);
+    }
+    return over;
+}
+
 static int one_round(struct compare *c, struct mr_error *err)
 {
     uint32_t order[COMPARE_ROWS_MAX];
     mr_shuffle(order, c->n_rows, &c->random);
     for (uint32_t i = 0; i < c->n_rows; i++) {
         struct compare_row *row = &c->rows[order[i]];
-        if (row->reason[0] != 0) {
+        if (row->reason[0] != 0 || late(c, row)) {
             continue;
         }
         progress(c, row);

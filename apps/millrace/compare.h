@@ -27,7 +27,7 @@
 #include "lib/measure/search.h"
 #include "lib/measure/why.h"
 
-enum { COMPARE_ROWS_MAX = 64, COMPARE_SHARES = 3, COMPARE_SETS = 16 };
+enum { COMPARE_ROWS_MAX = 64, COMPARE_SHARES = 3, COMPARE_SETS = 16, COMPARE_REASON_BYTES = 32 + sizeof((struct mr_error *)0)->text };
 
 static const double COMPARE_LOSS_MOST = 0.001; /* of the frames sent, in one trial: what counts as without loss */
 static const double COMPARE_FOREIGN_MOST = 0.12; /* of a CPU: above, something else disturbed the window */
@@ -83,6 +83,15 @@ struct compare_round {
     double bare_mpps, bare_cpu_ns; /* of the bare loop, flat out */
     struct compare_latency latency[COMPARE_SHARES];
     bool disturbed, source_limited;
+    bool out_of_trials; /* no_loss_mpps: before the search had converged */
+};
+
+/* Over rounds, of the windows flat out. */
+struct compare_sums {
+    double receive_ns, work_ns, send_ns, blocked_ns, idle_ns; /* of the forwarding cores' time */
+    double batches, frames, syscalls;                         /* of the sending stages; of all */
+    double sent, received, window_ns;                         /* by the source, at the sink's device, in so long */
+    double sent_in_all, unnamed; /* from the first frame to an empty wire; lost under no counter of the row */
 };
 
 struct compare_row {
@@ -93,18 +102,13 @@ struct compare_row {
     int32_t copies;    /* below 0 = the device's vendor knows */
     bool calls_counted;
     char bare[2400];        /* the program of its bare loop; empty = none */
-    char bare_reason[2500]; /* why there is none, or it did not run */
+    char bare_reason[2500 + sizeof((struct mr_error *)0)->text]; /* why there is none, or it did not run */
     int program, link; /* of a reference that is a BPF program, while it forwards; else -1 */
     char mode[340];
-    char reason[sizeof((struct mr_error *)0)->text]; /* why it cannot run, or why it ended; empty = it ran */
+    char reason[COMPARE_REASON_BYTES]; /* why it cannot run, or why it ended; empty = it ran */
     struct compare_round round[MR_ROUNDS_MAX];
-    /* Sums over rounds, of the windows flat out. */
-    json_t *drops;
-    double receive_ns, work_ns, send_ns, blocked_ns; /* of the forwarding cores' time */
-    double idle_ns;
-    double batches, frames, syscalls;                /* of the sending stages; of all */
-    double sent, received, window_ns;                /* by the source, at the sink's device, in so long */
-    double sent_in_all, unnamed;                     /* from the first frame to an empty wire; lost under no counter of the row */
+    json_t *drops; /* as the sums */
+    struct compare_sums sums;
 };
 
 struct compare {
@@ -120,11 +124,12 @@ struct compare {
     json_t *baseline; /* NULL = none */
 };
 
-/* compare_rows: fill rows from the table of drivers and --drivers. */
+/* compare_rows: fill rows from the table of drivers and --drivers. compare_row_clear: as if nothing had been measured. */
 int compare_rows(struct compare *c, struct mr_error *err);
+void compare_row_clear(struct compare_row *row);
 
-/* compare_row_measure: all of a row in round c->rounds. A row that fails gets its reason; -errno only where the lab itself
- * does not work any more. */
+/* compare_row_measure: all of a row in round c->rounds. A row that fails gets its reason, and loses the figures of earlier
+ * rounds; -errno only where the lab itself does not work any more. */
 int compare_row_measure(struct compare *c, struct compare_row *row, struct mr_error *err);
 
 /* compare_count: what the process that forwarded counted in the window, from its report; without its two readings nothing. */
@@ -145,9 +150,9 @@ int compare_reference_start(const struct compare *c, struct compare_row *row, st
 int compare_reference_stop(const struct compare *c, struct compare_row *row, struct mr_error *err);
 
 /* compare_bare_find: the program of a row's bare loop. compare_bare_measure: run it in round c->rounds, flat out; without
- * one nothing. */
+ * one nothing. One that fails costs the row nothing but its bare_reason. */
 void compare_bare_find(const struct compare *c, struct compare_row *row);
-int compare_bare_measure(struct compare *c, struct compare_row *row, struct mr_error *err);
+void compare_bare_measure(struct compare *c, struct compare_row *row);
 
 /* What is offered once, and what came of it. */
 struct compare_offer {

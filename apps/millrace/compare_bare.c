@@ -2,6 +2,9 @@
  * engine, run between the same devices right before or after the row. They are built with the benchmarks. */
 #include "apps/millrace/compare.h"
 
+#include "lib/port/port.h"
+#include "lib/sys/meminfo.h"
+
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
@@ -10,7 +13,26 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { START_MS = 150, FOR_MOST_S = 10 };
+enum { FOR_MOST_S = 10, START_MS = 150, START_EAL_MS = 700, EAL_HUGE_PAGES = 32 };
+
+/* Whose program has not the name bare_<driver>. */
+static const struct loop {
+    const char *rx, *tx, *program;
+    uint32_t start_ms; /* until it forwards */
+    bool eal;          /* takes its devices by DPDK's names */
+} loops[] = {{"mmap", "xdp", "bare_mmap_xdp", START_MS, false}, {"dpdk", "dpdk", "dpdk_forward", START_EAL_MS, true}};
+
+enum { LOOPS = sizeof loops / sizeof *loops };
+
+static const struct loop *loop_of(const struct compare_row *row)
+{
+    for (uint32_t i = 0; i < LOOPS; i++) {
+        if (strcmp(row->rx_driver, loops[i].rx) == 0 && strcmp(row->tx_driver, loops[i].tx) == 0) {
+            return &loops[i];
+        }
+    }
+    return NULL;
+}
 
 /* The folder: as told, or that of the benchmarks in the build tree that this command stands in. */
 static void folder_of(const struct compare *c, char *path, size_t bytes)
@@ -40,12 +62,9 @@ void compare_bare_find(const struct compare *c, struct compare_row *row)
     if (row->reason[0] != 0) {
         return; // nothing to stand beside
     }
-    if (strcmp(row->rx_driver, row->tx_driver) != 0) {
-        snprintf(row->bare_reason, sizeof row->bare_reason, "a pair of drivers has no bare loop of its own");
-        return;
-    }
+    const struct loop *loop = loop_of(row);
     folder_of(c, folder, sizeof folder);
-    snprintf(row->bare, sizeof row->bare, "%s/bare_%s", folder, row->rx_driver);
+    snprintf(row->bare, sizeof row->bare, "%s/%s%s", folder, loop != NULL ? loop->program : "bare_", loop != NULL ? "" : row->rx_driver);
     if (access(row->bare, X_OK) == 0) {
         return;
     }
@@ -60,6 +79,18 @@ void compare_bare_find(const struct compare *c, struct compare_row *row)
     }
 }
 
+/* The devices by the names that the driver would give them, and the same kind of pages as it takes. */
+static void become_dpdk(const struct compare *c, const struct compare_row *row, char *cpu, char *most)
+{
+    char device[2][96];
+    bool huge = mr_huge_pages_read(-1, MR_PAGE_2M).free >= EAL_HUGE_PAGES;
+    const char *form = mr_driver_find(row->rx_driver)->interface_form;
+    snprintf(device[0], sizeof device[0], form, 0u, c->net.device[LAB_LEFT]);
+    snprintf(device[1], sizeof device[1], form, 1u, c->net.device[LAB_RIGHT]);
+    char *const argv[] = {"dpdk_forward", cpu, most, huge ? "huge" : "plain", device[0], device[1], NULL};
+    execv(row->bare, argv);
+}
+
 static void become(const struct compare *c, const struct compare_row *row, pid_t parent)
 {
     char cpu[16], most[16], left[IF_NAMESIZE], right[IF_NAMESIZE];
@@ -72,7 +103,12 @@ static void become(const struct compare *c, const struct compare_row *row, pid_t
     if (freopen("/dev/null", "w", stdout) == NULL || freopen("/dev/null", "w", stderr) == NULL) {
         _exit(1);
     }
-    execv(row->bare, argv);
+    const struct loop *loop = loop_of(row);
+    if (loop != NULL && loop->eal) {
+        become_dpdk(c, row, cpu, most);
+    } else {
+        execv(row->bare, argv);
+    }
     _exit(127);
 }
 
@@ -86,36 +122,45 @@ static bool end(pid_t pid)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-int compare_bare_measure(struct compare *c, struct compare_row *row, struct mr_error *err)
+static void start(const struct compare *c, const struct compare_row *row, struct lab_process *p)
 {
-    const struct timespec begin = {0, START_MS * 1000000l};
+    const struct loop *loop = loop_of(row);
+    uint32_t ms = loop != NULL ? loop->start_ms : START_MS;
+    const struct timespec begin = {0, (long)ms * 1000000l};
+    pid_t parent = getpid();
+    fflush(NULL);
+    p->pid = fork();
+    if (p->pid == 0) {
+        become(c, row, parent);
+    }
+    nanosleep(&begin, NULL);
+}
+
+void compare_bare_measure(struct compare *c, struct compare_row *row)
+{
     struct compare_round *r = &row->round[c->rounds];
     struct compare_offered f;
+    struct mr_error err = {0};
     struct lab_process p = {.who = "the bare loop"};
     const struct compare_offer o = {.for_ns = compare_offer_ns(c),
                                     .xdp = row->xdp_fed,
                                     .window = true,
                                     .engine = &p};
-    pid_t parent = getpid();
     if (row->bare[0] == 0 || row->reason[0] != 0) {
-        return 0;
+        return;
     }
-    fflush(NULL);
-    p.pid = fork();
-    if (p.pid == 0) {
-        become(c, row, parent);
-    }
+    start(c, row, &p);
     if (p.pid < 0) {
-        return mr_error_set(err, MR_FAULT_MACHINE, errno, "compare: cannot start a bare loop: %s%s", strerror(errno),
-                            mr_error_remedy(errno));
+        snprintf(row->bare_reason, sizeof row->bare_reason, "%s was not started: %s", row->bare, strerror(errno));
+        return;
     }
-    nanosleep(&begin, NULL);
-    int result = compare_offer(c, &o, &f, err);
+    int result = compare_offer(c, &o, &f, &err);
     if (!end(p.pid)) {
         snprintf(row->bare_reason, sizeof row->bare_reason, "%s did not run; try it by itself", row->bare);
-    } else if (result == 0) {
+    } else if (result < 0) {
+        snprintf(row->bare_reason, sizeof row->bare_reason, "in round %u: %s", c->rounds + 1, err.text);
+    } else {
         r->bare_mpps = f.window_received / f.window_ns * 1e3;
         r->bare_cpu_ns = f.window_received > 0 ? f.engine_ns / f.window_received : NAN;
     }
-    return result;
 }

@@ -73,12 +73,12 @@ static void add_core(struct compare_row *row, const json_t *from, const json_t *
     double receive = grown(a, b, "receive"), work = grown(a, b, "work"), send = grown(a, b, "send");
     double sampled = receive + work + send, busy = grown(from, to, "busy");
     if (sampled > 0) {
-        row->receive_ns += busy * receive / sampled;
-        row->work_ns += busy * work / sampled;
-        row->send_ns += busy * send / sampled;
+        row->sums.receive_ns += busy * receive / sampled;
+        row->sums.work_ns += busy * work / sampled;
+        row->sums.send_ns += busy * send / sampled;
     }
-    row->blocked_ns += grown(from, to, "blocked");
-    row->idle_ns += grown(from, to, "idle");
+    row->sums.blocked_ns += grown(from, to, "blocked");
+    row->sums.idle_ns += grown(from, to, "idle");
 }
 
 static void add_times(struct compare_row *row, struct compare_round *r, const json_t *from, const json_t *to)
@@ -105,10 +105,10 @@ static double add_batches(struct compare_row *row, const json_t *from, const jso
         const json_t *before = json_array_get(json_object_get(from, "stages"), i);
         if (strcmp(json_string_value(json_object_get(stage, "kind")), "tx") == 0) {
             frames += grown(before, stage, "frames");
-            row->batches += grown(before, stage, "polls_with_work");
+            row->sums.batches += grown(before, stage, "polls_with_work");
         }
     }
-    row->frames += frames;
+    row->sums.frames += frames;
     return frames;
 }
 
@@ -135,6 +135,6 @@ void compare_count(struct compare_row *row, struct compare_round *r, const json_
     add_drops(row->drops, from, to);
     add_times(row, r, from, to);
     double frames = add_batches(row, from, to);
-    row->syscalls += grown(from, to, "syscalls");
+    row->sums.syscalls += grown(from, to, "syscalls");
     r->syscalls = frames > 0 ? grown(from, to, "syscalls") / frames : NAN;
 }

@@ -109,31 +109,32 @@ static void put_losses(const struct compare_row *row, struct mr_why *w)
         w->lost_as = frames > largest ? name : w->lost_as;
         largest = frames > largest ? frames : largest;
     }
-    w->lost_share = row->sent > 0 ? sum / row->sent : 0;
+    w->lost_share = row->sums.sent > 0 ? sum / row->sums.sent : 0;
     w->lost_as_share = sum > 0 ? largest / sum : 0;
-    w->unnamed_share = row->sent_in_all > 0 ? row->unnamed / row->sent_in_all : 0;
+    w->unnamed_share = row->sums.sent_in_all > 0 ? row->sums.unnamed / row->sums.sent_in_all : 0;
 }
 
 static struct mr_why why_of(const struct compare *c, const struct compare_row *row)
 {
+    const struct compare_sums *s = &row->sums;
     struct mr_why w = {.name = row->name, .syscalls = row->calls_counted ? MEDIAN(syscalls) : -1, .copies = row->copies};
     put_losses(row, &w);
-    double busy = row->receive_ns + row->work_ns + row->send_ns + row->blocked_ns;
-    if (row->frames > 0) {
-        w.receive_ns = row->receive_ns / row->frames;
-        w.work_ns = row->work_ns / row->frames;
-        w.send_ns = row->send_ns / row->frames;
-        w.blocked_ns = row->blocked_ns / row->frames;
-        w.batch_frames = row->frames / row->batches;
+    double busy = s->receive_ns + s->work_ns + s->send_ns + s->blocked_ns;
+    if (s->frames > 0) {
+        w.receive_ns = s->receive_ns / s->frames;
+        w.work_ns = s->work_ns / s->frames;
+        w.send_ns = s->send_ns / s->frames;
+        w.blocked_ns = s->blocked_ns / s->frames;
+        w.batch_frames = s->frames / s->batches;
     }
-    w.idle_share = busy > 0 ? row->idle_ns / (busy + row->idle_ns) : 0;
+    w.idle_share = busy > 0 ? s->idle_ns / (busy + s->idle_ns) : 0;
     return w;
 }
 
 static json_t *why_json(const struct compare *c, const struct compare_row *row, const struct compare_row *above)
 {
     char text[MR_WHY_BYTES];
-    if (row->frames == 0) {
+    if (row->sums.frames == 0) {
         return json_null();
     }
     const struct mr_why own = why_of(c, row), other = above != NULL ? why_of(c, above) : own;
@@ -181,16 +182,15 @@ static json_t *latency_json(const struct compare *c, const struct compare_row *r
 }
 
 /* What the why line is made of; sums over rounds. Null for what is no process of ours. */
-static json_t *window_json(const struct compare_row *row)
+static json_t *window_json(const struct compare_sums *s)
 {
-    return row->frames == 0
+    return s->frames == 0
                ? json_null()
-               : json_pack("{s:f, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:I}", "seconds", row->window_ns / 1e9, "sent",
-                           (json_int_t)row->sent, "received", (json_int_t)row->received, "forwarded",
-                           (json_int_t)row->frames, "batches", (json_int_t)row->batches, "syscalls",
-                           (json_int_t)row->syscalls, "receive_ns", row->receive_ns, "work_ns", row->work_ns, "send_ns",
-                           row->send_ns, "blocked_ns", row->blocked_ns, "idle_ns", row->idle_ns, "sent_in_all",
-                           (json_int_t)row->sent_in_all, "unnamed_in_all", (json_int_t)row->unnamed);
+               : json_pack("{s:f, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:I}", "seconds", s->window_ns / 1e9, "sent",
+                           (json_int_t)s->sent, "received", (json_int_t)s->received, "forwarded", (json_int_t)s->frames, "batches",
+                           (json_int_t)s->batches, "syscalls", (json_int_t)s->syscalls, "receive_ns", s->receive_ns, "work_ns",
+                           s->work_ns, "send_ns", s->send_ns, "blocked_ns", s->blocked_ns, "idle_ns", s->idle_ns, "sent_in_all",
+                           (json_int_t)s->sent_in_all, "unnamed_in_all", (json_int_t)s->unnamed);
 }
 
 static json_t *rounds_json(const struct compare *c, const struct compare_row *row)
@@ -206,16 +206,18 @@ static json_t *rounds_json(const struct compare *c, const struct compare_row *ro
 
 static void put_rates(const struct compare *c, const struct compare_row *row, json_t *j)
 {
-    uint32_t disturbed = 0, limited = 0;
+    uint32_t disturbed = 0, limited = 0, out_of_trials = 0;
     for (uint32_t i = 0; i < c->rounds; i++) {
         disturbed += row->round[i].disturbed;
         limited += row->round[i].source_limited;
+        out_of_trials += row->round[i].out_of_trials;
     }
     json_object_set_new(j, "mpps_no_loss", real_or_null(MEDIAN(no_loss_mpps)));
     json_object_set_new(j, "mpps_none_passed", real_or_null(MEDIAN(failed_mpps)));
     json_object_set_new(j, "mpps_flat_out", real_or_null(MEDIAN(flat_mpps)));
     json_object_set_new(j, "mpps_offered", real_or_null(MEDIAN(offered_mpps)));
     json_object_set_new(j, "source_limited", json_boolean(limited * 2 > c->rounds));
+    json_object_set_new(j, "out_of_trials", json_boolean(out_of_trials * 2 > c->rounds));
     json_object_set_new(j, "disturbed_rounds", json_integer(disturbed));
     json_object_set_new(j, "interval",
                         json_pack("{s:o, s:o, s:o}", "mpps_no_loss",
@@ -240,7 +242,7 @@ static json_t *row_json(const struct compare *c, const struct compare_row *row, 
     put_box(c, row, j);
     json_object_set_new(j, "busy_share", real_or_null(MEDIAN(busy_share)));
     json_object_set(j, "drops", row->drops);
-    json_object_set_new(j, "window", window_json(row));
+    json_object_set_new(j, "window", window_json(&row->sums));
     json_object_set_new(j, "why", why_json(c, row, above));
     json_object_set_new(j, "ratio_to_bare", bare_json(c, row));
     json_object_set_new(j, "bare_reason", row->bare_reason[0] != 0 ? json_string(row->bare_reason) : json_null());
@@ -259,7 +261,7 @@ static json_t *drivers_json(const struct compare *c)
         above = row->kind == COMPARE_NOBODY ? NULL : above;
         if (row->kind == COMPARE_DRIVER) {
             json_array_append_new(list, row_json(c, row, above));
-            above = row->frames > 0 && row->reason[0] == 0 ? row : above;
+            above = row->sums.frames > 0 && row->reason[0] == 0 ? row : above;
         }
     }
     return list;

@@ -42,7 +42,8 @@ static void print_no_loss(FILE *out, const json_t *row)
     if (json_is_number(rate) && json_number_value(rate) == 0) {
         fprintf(out, "%9s", "none ");
     } else {
-        cell(out, 9, "%.3f", rate, 1, json_is_true(json_object_get(row, "source_limited")) ? "+" : " ");
+        cell(out, 9, "%.3f", rate, 1, json_is_true(json_object_get(row, "source_limited"))  ? "+"
+                                      : json_is_true(json_object_get(row, "out_of_trials")) ? "~" : " ");
     }
 }
 
@@ -136,6 +137,32 @@ static void print_row_words(FILE *out, const json_t *row, bool colour)
     }
 }
 
+/* Whether the same was told of the row of that name before. */
+static bool told_before(const json_t *list, size_t before, const json_t *row, const char *reason)
+{
+    for (size_t i = 0; i < before; i++) {
+        const json_t *other = json_array_get(list, i);
+        if (strcmp(name_of(other), name_of(row)) == 0 && strcmp(text(other, reason), text(row, reason)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool print_bare_reasons(FILE *out, const json_t *list)
+{
+    size_t i;
+    const json_t *row;
+    bool any = false;
+    json_array_foreach(list, i, row) {
+        if (ran(row) && text(row, "bare_reason")[0] != 0 && !told_before(list, i, row, "bare_reason")) {
+            fprintf(out, "%-13s no bare loop: %s\n", name_of(row), text(row, "bare_reason"));
+            any = true;
+        }
+    }
+    return any;
+}
+
 /* The bare loop of each row that has one, and how near we come to it. */
 static void print_bare(FILE *out, const json_t *doc, bool colour)
 {
@@ -148,14 +175,15 @@ static void print_bare(FILE *out, const json_t *doc, bool colour)
             continue;
         }
         if (!any) {
-            fprintf(out, "%s%-14s%9s%9s  %-26s%-26s%s\n", colour ? BOLD : "", "bare loop", "Mpps", "CPU ns",
+            fprintf(out, "%s%-15s%8s%9s  %-26s%-26s%s\n", colour ? BOLD : "", "bare loop", "Mpps", "CPU ns",
                     "rate, ours / bare", "CPU a frame, bare / ours (above 1: ours is cheaper)", colour ? PLAIN : "");
             any = true;
         }
-        fprintf(out, "%-9s%-5s%9.3f%9.0f  %.2f [%.2f .. %.2f]%8s%.2f [%.2f .. %.2f]\n", name_of(row), text(row, "feed"),
+        fprintf(out, "%-10s %-4s%8.3f%9.0f  %.2f [%.2f .. %.2f]%8s%.2f [%.2f .. %.2f]\n", name_of(row), text(row, "feed"),
                 number(b, "bare_mpps"), number(b, "bare_cpu_ns_per_frame"), number(b, "ratio"), number(b, "low"), number(b, "high"), "",
                 number(cpu, "ratio"), number(cpu, "low"), number(cpu, "high"));
     }
+    any |= print_bare_reasons(out, json_object_get(doc, "drivers"));
     fputs(any ? "\n" : "", out);
 }
 
@@ -213,7 +241,7 @@ static double best_rate(const json_t *doc, const char *feed)
 
 /* What the marks mean, where there are any. */
 struct marks {
-    bool limited, disturbed;
+    bool limited, out_of_trials, disturbed;
 };
 
 static void look_for_marks(const json_t *doc, const char *list, const char *feed, struct marks *m)
@@ -222,17 +250,20 @@ static void look_for_marks(const json_t *doc, const char *list, const char *feed
     const json_t *row;
     json_array_foreach(json_object_get(doc, list), i, row) {
         bool shown = ran(row) && strcmp(text(row, "feed"), feed) == 0;
-        m->limited |= shown && json_is_true(json_object_get(row, "source_limited"));
+        bool limited = json_is_true(json_object_get(row, "source_limited"));
+        m->limited |= shown && limited;
+        m->out_of_trials |= shown && !limited && json_is_true(json_object_get(row, "out_of_trials"));
         m->disturbed |= shown && number(row, "disturbed_rounds") != 0;
     }
 }
 
 static void print_marks(FILE *out, const json_t *doc, const char *feed)
 {
-    struct marks m = {false, false};
+    struct marks m = {.limited = false};
     look_for_marks(doc, "drivers", feed, &m);
     look_for_marks(doc, "reference", feed, &m);
     fputs(m.limited ? "  + at least: the source could not offer more\n" : "", out);
+    fputs(m.out_of_trials ? "  ~ at least: the search was out of trials before a rate near above had failed\n" : "", out);
     if (m.disturbed) {
         fprintf(out, "  ! in a round or more something else, or the host, took over %.0f %% of a CPU\n",
                 100 * number(json_object_get(doc, "method"), "foreign_cpu_most"));
@@ -269,24 +300,12 @@ static void print_words(FILE *out, const json_t *doc, bool colour)
     }
 }
 
-/* Whether the same was told of the row of that name before. */
-static bool told_before(const json_t *list, size_t before, const json_t *row)
-{
-    for (size_t i = 0; i < before; i++) {
-        const json_t *other = json_array_get(list, i);
-        if (strcmp(name_of(other), name_of(row)) == 0 && json_equal(json_object_get(other, "reason"), json_object_get(row, "reason"))) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void print_not_run(FILE *out, const json_t *list, bool colour)
 {
     size_t i;
     const json_t *row;
     json_array_foreach(list, i, row) {
-        if (!ran(row) && !told_before(list, i, row)) {
+        if (!ran(row) && !told_before(list, i, row, "reason")) {
             fprintf(out, "%-13s %snot run%s  %s\n", name_of(row), colour ? RED : "", colour ? PLAIN : "", text(row, "reason"));
         }
     }

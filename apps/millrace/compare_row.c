@@ -12,6 +12,7 @@
 
 static const double SHARES[COMPARE_SHARES] = {0.1, 0.5, 0.9};
 static const double OFFERED_LEAST = 0.98; /* of what was asked of the source */
+static const double OFFERED_LEAST_XDP = 0.94; /* of one that does not make up for what a stall of its CPU cost it */
 
 /* ---- the process that forwards ---- */
 
@@ -66,17 +67,17 @@ static void keep_flat(struct compare_row *row, struct compare_round *r, const st
     r->source_ns = f->window_sent > 0 ? f->source_busy_ns / f->window_sent : NAN;
     r->disturbed = f->disturbed;
     r->box = (struct mr_box){f->busy_ns, f->window_sent, f->window_received, f->tick_ns, f->disturbed};
-    row->sent += f->window_sent;
-    row->received += f->window_received;
-    row->window_ns += f->window_ns;
+    row->sums.sent += f->window_sent;
+    row->sums.received += f->window_received;
+    row->sums.window_ns += f->window_ns;
     r->flat_mpps = f->window_received / f->window_ns * 1e3;
     if (f->window_received > 0 && row->kind == COMPARE_DRIVER) {
         r->cpu_ns = f->engine_ns / f->window_received;
     }
     if (report != NULL) {
         compare_count(row, r, report);
-        row->sent_in_all += (double)f->sent;
-        row->unnamed += (double)f->sent - (double)f->received - compare_count_losses(report);
+        row->sums.sent_in_all += (double)f->sent;
+        row->sums.unnamed += (double)f->sent - (double)f->received - compare_count_losses(report);
     }
 }
 
@@ -122,9 +123,9 @@ static double guess_of(const struct compare *c, const struct compare_row *row, c
 static int search(struct compare *c, const struct compare_row *row, struct compare_round *r, struct mr_error *err)
 {
     const struct mr_search_rules rules = {.loss_most = COMPARE_LOSS_MOST,
-                                          .offered_least = OFFERED_LEAST,
+                                          .offered_least = row->xdp_fed ? OFFERED_LEAST_XDP : OFFERED_LEAST,
                                           .precision = c->options.quick ? 0.06 : 0.03,
-                                          .stride = 0.2,
+                                          .stride = 0.1,
                                           .trials_most = c->times.trials};
     struct mr_search s;
     double guess = guess_of(c, row, r);
@@ -141,9 +142,10 @@ static int search(struct compare *c, const struct compare_row *row, struct compa
         }
         mr_search_tell(&s, got.offered_fps, got.sent, got.received);
     }
-    r->no_loss_mpps = s.passed / 1e6;
-    r->failed_mpps = s.passed > 0 || s.failed <= 0 ? NAN : s.failed / 1e6;
+    r->no_loss_mpps = s.carried / 1e6;
+    r->failed_mpps = s.carried > 0 || s.failed <= 0 ? NAN : s.failed / 1e6;
     r->source_limited = s.source_limited;
+    r->out_of_trials = s.carried > 0 && !s.source_limited && !mr_search_converged(&s);
     return 0;
 }
 
@@ -185,6 +187,17 @@ static int below_loss(struct compare *c, struct compare_row *row, struct compare
     return result;
 }
 
+/* Its figures are those of rounds in which it ran: it did not always. */
+static void fail(const struct compare *c, struct compare_row *row, const char *why)
+{
+    compare_row_clear(row);
+    if (c->rounds == 0) {
+        snprintf(row->reason, sizeof row->reason, "%s", why);
+    } else {
+        snprintf(row->reason, sizeof row->reason, "in round %u: %s", c->rounds + 1, why);
+    }
+}
+
 int compare_row_measure(struct compare *c, struct compare_row *row, struct mr_error *err)
 {
     struct compare_round *r = &row->round[c->rounds];
@@ -192,17 +205,20 @@ int compare_row_measure(struct compare *c, struct compare_row *row, struct mr_er
     struct lab_wire wire;
     bool bare_first = mr_random(&c->random) % 2 != 0;
     int result = row->xdp_fed ? compare_receive_offload(c, LAB_FORWARDER, LAB_LEFT, true, &why) : 0;
-    result = result < 0 || !bare_first ? result : compare_bare_measure(c, row, &why);
+    if (result == 0 && bare_first) {
+        compare_bare_measure(c, row);
+    }
     result = result < 0 ? result : compare_reference_start(c, row, &why);
     result = result < 0 ? result : flat_out(c, row, r, &why);
     if (result == 0 && row->kind != COMPARE_NOBODY) {
         result = below_loss(c, row, r, &why);
     }
     if (result < 0) {
-        snprintf(row->reason, sizeof row->reason, "%s", why.text);
+        fail(c, row, why.text);
+    } else if (!bare_first) {
+        compare_bare_measure(c, row);
     }
-    result = bare_first ? 0 : compare_bare_measure(c, row, err);
-    result = result < 0 ? result : compare_reference_stop(c, row, err);
+    result = compare_reference_stop(c, row, err);
     result = result < 0 || !row->xdp_fed ? result : compare_receive_offload(c, LAB_FORWARDER, LAB_LEFT, false, err);
     return result < 0 ? result : lab_wire_read(&c->net, &wire, err); // the lab is as it was
 }

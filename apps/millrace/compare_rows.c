@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void blank(struct compare_row *row)
+void compare_row_clear(struct compare_row *row)
 {
     const struct compare_latency none = {NAN, NAN, NAN, NAN, NAN};
     for (uint32_t i = 0; i < MR_ROUNDS_MAX; i++) {
@@ -19,6 +19,8 @@ static void blank(struct compare_row *row)
                                                .busy_share = NAN, .syscalls = NAN, .failed_mpps = NAN, .source_ns = NAN,
                                                .bare_mpps = NAN, .bare_cpu_ns = NAN, .latency = {none, none, none}};
     }
+    json_object_clear(row->drops);
+    row->sums = (struct compare_sums){.sent = 0};
 }
 
 static struct compare_row *add(struct compare *c, const char *name, enum compare_kind kind)
@@ -28,7 +30,7 @@ static struct compare_row *add(struct compare *c, const char *name, enum compare
     row->drops = json_object();
     row->program = row->link = -1;
     row->copies = -1;
-    blank(row);
+    compare_row_clear(row);
     snprintf(row->name, sizeof row->name, "%s", name);
     return row;
 }

@@ -17,7 +17,7 @@ struct row {
     struct compare_row *of; /* the row of the first table whose driver it has */
     bool super;
     uint64_t bytes;
-    char reason[sizeof((struct mr_error *)0)->text];
+    char reason[COMPARE_REASON_BYTES];
     double gbit_per_s[ROUNDS], cpu_s[ROUNDS], box_s[ROUNDS]; /* CPU seconds a Gbit; NAN = not measured */
     json_t *drops;
 };

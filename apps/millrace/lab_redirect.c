@@ -65,7 +65,7 @@ int lab_redirect_attach(enum lab_hook hook, int program, int from, struct mr_err
 
 /* ---- a source ---- */
 
-enum { NEXT = 0, PERIOD = 8, MADE = 16, LIVE_BATCH = 64, RUNS = 1 << 30 };
+enum { NEXT = 0, PERIOD = 8, LATEST = 16, MADE = 24, LIVE_BATCH = 64, CAUGHT_UP = 64, RUNS = 1 << 30 };
 
 static int make_state(struct mr_error *err)
 {
@@ -81,7 +81,8 @@ static int make_state(struct mr_error *err)
                                   remedy(fd));
 }
 
-/* now = ktime << 8; if (next > now) return XDP_DROP; next += period; made++; return redirect(to). */
+/* now = ktime << 8; if (next > now) return XDP_DROP; if (next < now - latest) next = now - latest; next += period; made++; return
+ * redirect(to). */
 int lab_xdp_source_load(struct lab_xdp_source *s, int to, struct mr_error *err)
 {
     s->state = make_state(err);
@@ -91,7 +92,11 @@ int lab_xdp_source_load(struct lab_xdp_source *s, int to, struct mr_error *err)
         {.code = BPF_LD | BPF_IMM | BPF_DW, .dst_reg = BPF_REG_1, .src_reg = BPF_PSEUDO_MAP_VALUE, .imm = s->state},
         {.code = 0}, // the second half of the one above
         {.code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_1, .off = NEXT},
-        {.code = BPF_JMP | BPF_JGT | BPF_X, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_0, .off = 10},
+        {.code = BPF_JMP | BPF_JGT | BPF_X, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_0, .off = 14},
+        {.code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_3, .src_reg = BPF_REG_1, .off = LATEST},
+        {.code = BPF_ALU64 | BPF_SUB | BPF_X, .dst_reg = BPF_REG_0, .src_reg = BPF_REG_3},
+        {.code = BPF_JMP | BPF_JGE | BPF_X, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_0, .off = 1},
+        {.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_0},
         {.code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_3, .src_reg = BPF_REG_1, .off = PERIOD},
         {.code = BPF_ALU64 | BPF_ADD | BPF_X, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_3},
         {.code = BPF_STX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_2, .off = NEXT},
@@ -124,6 +129,7 @@ int64_t lab_xdp_source_run(const struct lab_xdp_source *s, double fps, uint64_t 
                            uint32_t length)
 {
     struct lab_xdp_pace pace = {.next = now_ns << 8, .period = fps > 0 ? (uint64_t)(256e9 / fps + 0.5) : 0};
+    pace.latest = CAUGHT_UP * pace.period;
     union bpf_attr attr;
     int result = access_state(s, BPF_MAP_UPDATE_ELEM, &pace);
     memset(&attr, 0, sizeof attr);

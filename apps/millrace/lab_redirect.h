@@ -27,6 +27,7 @@ struct lab_xdp_source {
 /* What the program and we share: times in 1/256 ns of CLOCK_MONOTONIC. */
 struct lab_xdp_pace {
     uint64_t next, period; /* period 0: always due */
+    uint64_t latest;       /* a frame that is due for longer is not made up for */
     uint64_t made;
 };
 

@@ -5,14 +5,14 @@ void mr_search_init(struct mr_search *s, const struct mr_search_rules *rules, do
     *s = (struct mr_search){.rules = *rules, .rate = guess, .step = rules->stride};
 }
 
-static bool near_enough(const struct mr_search *s)
+bool mr_search_converged(const struct mr_search *s)
 {
     return s->passed != 0 && s->failed != 0 && s->failed <= s->passed * (1 + s->rules.precision);
 }
 
 bool mr_search_next(struct mr_search *s)
 {
-    if (s->over || s->trials >= s->rules.trials_most || near_enough(s)) {
+    if (s->over || s->trials >= s->rules.trials_most || mr_search_converged(s)) {
         s->over = true;
         return false;
     }
@@ -36,8 +36,9 @@ void mr_search_tell(struct mr_search *s, double offered, uint64_t sent, uint64_t
     double lost = received < sent ? (double)(sent - received) : 0;
     if (sent != 0 && lost <= s->rules.loss_most * (double)sent) {
         bool limited = offered < s->rate * s->rules.offered_least;
-        double carried = offered < s->rate ? offered : s->rate;
-        s->passed = carried > s->passed ? carried : s->passed;
+        double carried = offered < s->rate ? offered : s->rate, passed = limited ? carried : s->rate;
+        s->passed = passed > s->passed ? passed : s->passed;
+        s->carried = carried > s->carried ? carried : s->carried;
         if (limited && !s->doubted) {
             s->doubted = true; // late once: the same rate again
             return;

@@ -51,10 +51,14 @@ refuses 2 'its schema is millrace.run/1' --baseline "$dir/other"
 # A round in which no rate passed is a value, and told in words.
 cat >"$dir/recorded" <<END
 {"schema": "millrace.compare/1", "sources": [{"feed": "skb", "mpps_alone": 1.0}], "drivers": [{"driver": "lossy", "feed": "skb",
- "reason": null, "mpps_no_loss": 0, "mpps_flat_out": 0.2, "mpps_none_passed": 0.0123, "rounds": {"mpps_none_passed": [0.0123, null, 0.01]}}]}
+ "reason": null, "mpps_no_loss": 0, "mpps_flat_out": 0.2, "mpps_none_passed": 0.0123, "rounds": {"mpps_none_passed": [0.0123, null, 0.01]}},
+ {"driver": "short", "feed": "skb", "reason": null, "mpps_no_loss": 0.1, "mpps_flat_out": 0.3, "out_of_trials": true, "bare_reason": "it was eaten"}]}
 END
 "$millrace" compare --table-from "$dir/recorded" >"$dir/table" || fail "--table-from: exit code $?"
 grep -q '^lossy  *none  *0.200 ' "$dir/table" || fail "no rate passed, and the table has $(grep '^lossy' "$dir/table")"
+grep -q '^short  *0.100~ *0.300 ' "$dir/table" && grep -q '~ at least: the search was out of trials' "$dir/table" ||
+    fail "a search that was out of trials is not marked: $(cat "$dir/table")"
+grep -q '^short  *no bare loop: it was eaten$' "$dir/table" || fail "the table does not say why there is no bare loop"
 grep -q 'in 2 of 3 rounds no rate passed, down to 0.012 Mpps' "$dir/table" || fail "the table does not say how far down no rate passed"
 refuses 2 'compare: --table-from' --table-from "$dir/other"
 
@@ -184,6 +188,9 @@ if [ "$(id -u)" = 0 ]; then
     here ip route add default dev from scope link
     no_device '--device from,to' '--device from carries the default route'
     here ip route flush dev from
+    here ip link add road type bridge && here ip link set to master road
+    no_device '--device from,to' '--device to is a port of road'
+    here ip link delete road
     here ip link set out down
     no_device '--device from,to' 'to has no carrier'
     here ip link set out up
@@ -214,8 +221,13 @@ same drivers.0.reason null
 refuses 2 'expected KEY=VALUE' --set batcher.cap
 
 # TCP streams: all bytes, each where it belongs, or no figure; ratios with their interval; who cannot says why.
-"$millrace" compare --quick --rounds 1 --seed 7 --drivers uring,xdp --json "$dir/doc" >"$dir/table" 2>"$dir/err" ||
+mkdir "$dir/loops" && printf '#!/bin/sh\nexit 1\n' >"$dir/loops/bare_uring" && chmod +x "$dir/loops/bare_uring"
+"$millrace" compare --quick --rounds 1 --seed 7 --drivers uring,xdp --bare "$dir/loops" --json "$dir/doc" >"$dir/table" 2>"$dir/err" ||
     fail "with TCP: $(cat "$dir/err")"
+same drivers.0.reason null # a bare loop that fails costs its row nothing
+is drivers.0.mpps_flat_out 'x > 0.01'
+same drivers.0.ratio_to_bare null
+same drivers.0.bare_reason "$dir/loops/bare_uring did not run; try it by itself"
 for i in 0 1 2 3 4 5; do
     row="$(get tcp.$i.driver) as $(get tcp.$i.frames)"
     case $row in

@@ -174,14 +174,41 @@ Test(measure, the_search_ends_within_its_precision_from_either_side)
         cr_assert(ge(dbl, s.passed, 965), "from %f", guesses[i]);
         cr_assert(lt(u32, s.trials, 30), "from %f: %u trials", guesses[i], s.trials);
         cr_assert(not(s.source_limited));
+        cr_assert(mr_search_converged(&s));
+        cr_assert(eq(dbl, s.carried, s.passed));
     }
+}
+
+Test(measure, a_search_that_is_out_of_trials_did_not_converge)
+{
+    struct mr_search_rules few = rules;
+    few.trials_most = 6;
+    const struct mr_search s = look_for(1000, 1e9, 9000, &few);
+    cr_assert(not(mr_search_converged(&s)));
+    cr_assert(eq(u32, s.trials, 6));
+}
+
+/* A source that is late by less than the rules allow: rates are told apart as asked for, the result is what was offered. */
+Test(measure, a_source_that_is_a_little_late_keeps_the_search_going)
+{
+    struct mr_search s;
+    mr_search_init(&s, &rules, 100);
+    while (mr_search_next(&s)) {
+        double offered = 0.985 * s.rate;
+        mr_search_tell(&s, offered, 1000, offered > 400 ? 900 : 1000);
+    }
+    cr_assert(mr_search_converged(&s));
+    cr_assert(not(s.source_limited));
+    cr_assert(le(dbl, s.carried, 400));
+    cr_assert(ge(dbl, s.carried, 385));
+    cr_assert(ge(dbl, s.passed, s.carried * 1.01));
 }
 
 Test(measure, a_source_at_its_limit_ends_the_search_and_shows)
 {
     const struct mr_search s = look_for(1000, 500, 300, &rules);
     cr_assert(s.source_limited);
-    cr_assert(eq(dbl, s.passed, 500));
+    cr_assert(eq(dbl, s.carried, 500));
 }
 
 Test(measure, one_stall_is_no_verdict_and_two_are)
@@ -193,7 +220,7 @@ Test(measure, one_stall_is_no_verdict_and_two_are)
     cr_assert(mr_search_next(&s));
     cr_assert(eq(dbl, s.rate, 100), "the same rate again");
     mr_search_tell(&s, 100, 1000, 1000);
-    cr_assert(eq(dbl, s.passed, 100));
+    cr_assert(eq(dbl, s.carried, 100));
     cr_assert(eq(dbl, s.failed, 0));
     mr_search_next(&s);
     double above = s.rate;
