@@ -9,19 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-#include "lib/port/xdp.h"
-#include "tests/unit/scene.h"
-#include "tests/unit/uring_frames.h"
-
-#define TWO(in_, out_)                                                                                                 \
-    "memory: { huge_pages: off }\n"                                                                                    \
-    "ports:\n"                                                                                                         \
-    "  - { name: in, driver: " in_ ", device: left, buffers: 64 }\n"                                                   \
-    "  - { name: out, driver: " out_ ", device: left2, buffers: 64 }\n"                                                \
-    "paths:\n"                                                                                                         \
-    "  - { from: [in, out], work: l2, to: [in, out] }\n"
-
-static struct scene s;
+#include "tests/unit/xdp_scene.h"
 
 /* ---- a core's thread ---- */
 
@@ -75,47 +63,13 @@ static uint32_t core(bool (*call)(struct mr_rxq *))
     return through;
 }
 
-static void make_both(const char *text)
-{
-    if (getuid() != 0) {
-        cr_skip("an XDP program needs root");
-    }
-    make_net(1);
-    cr_assert_eq(mr_link_veth("left2", "right2", -1, 1, &error), 0, "%s", error.text);
-    cr_assert_eq(mr_link_up("left2", &error), 0, "%s", error.text);
-    cr_assert_eq(mr_link_up("right2", &error), 0, "%s", error.text);
-    open_scene(&s, text);
-    for (uint32_t i = 0; i < 2; i++) {
-        s.ports[i]->mtu = 1500;
-    }
-}
-
-static void close_both(void)
-{
-    for (uint32_t i = 0; i < 2; i++) {
-        struct mr_port *p = s.ports[i];
-        uint32_t chunks[MR_BATCH_MAX], n;
-        p->driver->detach(s.io[i], 0);
-        p->driver->close(p);
-        while ((n = p->driver->chunks_back(p, chunks, MR_BATCH_MAX)) != 0) {
-            mr_recycle_put(&s.recycle, chunks, n);
-        }
-        cr_expect_eq(p->rxq[0]->held + p->txq[0]->held, 0);
-        p->driver->destroy(p);
-        p->driver->io_destroy(s.io[i]);
-    }
-    cr_expect_eq(s.pool.small.count, CHUNKS, "%u chunks are home", s.pool.small.count);
-}
-
 /* What is written into the chunk behind tx_burst arrives, so the kernel sends from it; the chunk that comes back is the one
  * that the frame came in. */
-static void pass_one(const struct made *m)
+static void pass_one(const struct made *m, int near, int far)
 {
     struct mr_frame f;
     struct got g;
     uint32_t chunk = 0;
-    int near = packet_socket("right", false);
-    int far = packet_socket("right2", true);
     struct iovec iov[2] = {{(void *)(uintptr_t)&m->vnet, sizeof m->vnet}, {(void *)(uintptr_t)m->bytes, m->n}};
     struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
     ring_bells(&s);
@@ -135,8 +89,6 @@ static void pass_one(const struct made *m)
     cr_assert(get(far, &g));
     cr_expect_eq(g.frame.bytes[50], 0x5a);
     cr_expect_eq(held(&s) + s.pool.small.count, CHUNKS);
-    close(near);
-    close(far);
 }
 
 static void pass(const char *text)
@@ -144,9 +96,13 @@ static void pass(const char *text)
     struct made m = datagram(1200);
     m.vnet = (struct mr_vnet){0};
     make_both(text);
+    int near = packet_socket("right", false); // open once: a close waits for all processors, a hundredth of a second
+    int far = packet_socket("right2", true);
     for (int i = 0; i < 100; i++) {
-        pass_one(&m);
+        pass_one(&m, near, far);
     }
+    close(near);
+    close(far);
     close_both();
 }
 
@@ -219,15 +175,6 @@ Test(xdp, control_waits_in_the_cores_stead)
     close_both();
 }
 
-static void alloc_frames(struct mr_frame *frames, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        frames[i] = (struct mr_frame){.offset = MR_CHUNK_DATA, .length = 100};
-        cr_assert_eq(mr_pool_alloc(&s.pool, &s.pool.small, &frames[i].chunk, 1), 1);
-        memset(mr_frame_data(s.arena.base, &frames[i]), 0, 100);
-    }
-}
-
 /* A length of 0 would do on this kernel, and be sent before Linux 6.6; longer than a chunk none takes. */
 Test(xdp, what_a_device_that_is_down_did_not_take_never_leaves)
 {
@@ -256,8 +203,6 @@ Test(xdp, what_a_device_that_is_down_did_not_take_never_leaves)
     cr_expect_eq(outside(&s, 1, "tx_invalid_descs"), FRAMES);
     cr_expect(!get(far, &g), "and nothing was sent");
     close(far);
-    for (uint32_t chunk; s.ports[1]->driver->reclaim(txq, &chunk, 1) == 1;) {
-        mr_recycle_put(&s.recycle, &chunk, 1);
-    }
+    bring_home(txq);
     close_both();
 }
