@@ -62,6 +62,8 @@ struct mr_port_config {
     uint32_t buffers;              /* uring: posted receive buffers per queue, power of two; default 1024 */
     uint32_t big_buffers;          /* 68 KiB chunks to receive into per queue with offload: super, power of two; default 64 */
     uint64_t socket_bytes;         /* receive and send buffer of the sockets; default 4 MiB */
+    /* socket */
+    bool blocking; /* the core sleeps in recv when nothing is under way, and in send when the socket's buffer is full */
     /* mmap */
     uint64_t block_bytes; /* of each block of the ring, a power of two; default 128 KiB */
     uint32_t blocks;      /* per queue; default 64 */

@@ -70,15 +70,17 @@ static const struct mr_key table[] = {
     {.name = "by", P(by), .driver = "tap", WORD("uring", by_words)},
     {.name = "mtu", P(mtu), .driver = "tap", NUMBER("1500", 68, 65521)},
     {.name = "offload", P(offload), .driver = "mmap mmsg socket tap uring", WORD("none", offload_words)},
-    {.name = "receive", P(receive), .driver = "mmsg socket uring", WORD("aux", receive_words)},
-    {.name = "buffers", P(buffers), .driver = "dpdk tap uring xdp", NUMBER("1024", 8, 32768)},
+    {.name = "receive", P(receive), .driver = "mmsg socket uring", .of_rx = true, WORD("aux", receive_words)},
+    {.name = "buffers", P(buffers), .driver = "dpdk tap uring xdp", .of_rx = true, NUMBER("1024", 8, 32768)},
     {.name = "big_buffers", P(big_buffers), .driver = "mmap mmsg socket tap uring",
      NUMBER(NULL, 2, 4096)}, // with offload: super 64, else 0
     {.name = "socket_bytes", P(socket_bytes), .driver = "mmap mmsg socket uring", BYTES("4MiB", 64u << 10, 1u << 30)},
 
-    {.name = "block_bytes", V(block_bytes), BYTES("128KiB", 64u << 10, 4u << 20)},
-    {.name = "blocks", V(blocks), NUMBER("64", 2, 4096)},
-    {.name = "retire_ms", V(retire_ms), NUMBER("1", 1, 1000)},
+    {.name = "blocking", P(blocking), .driver = "socket", FLAG("no")},
+
+    {.name = "block_bytes", V(block_bytes), .of_rx = true, BYTES("128KiB", 64u << 10, 4u << 20)},
+    {.name = "blocks", V(blocks), .of_rx = true, NUMBER("64", 2, 4096)},
+    {.name = "retire_ms", V(retire_ms), .of_rx = true, NUMBER("1", 1, 1000)},
 
     {.name = "mode", X(xdp_mode), WORD("auto", xdp_words)},
     {.name = "take", X(take), .of_rx = true, TEXT(199)}, // all

@@ -92,7 +92,35 @@ static void file_pass(struct mr_core *c, uint64_t now, uint64_t ticks, uint32_t 
     }
 }
 
-/* Sleeping will have its place here; until then a core polls, and gives way only where two cores are one CPU. */
+/* The io that sleeps for the core; NULL: a core polls, and gives way only where two cores are one CPU. */
+static struct mr_io *waiter(const struct mr_core *c)
+{
+    for (uint32_t i = 0; i < c->n_io; i++) {
+        if (c->io[i]->waits) {
+            return c->io[i];
+        }
+    }
+    return NULL;
+}
+
+/* Only when nothing is under way: neither a batch nor a frame that the device would not take waits for a core that sleeps.
+ * Returns how long it slept: idle time, and no gap. */
+static uint64_t sleep_in(struct mr_core *c, struct mr_io *io)
+{
+    for (uint32_t i = 0; i < c->n_stages; i++) {
+        if (c->stages[i]->holding(c->stages[i]) != 0) {
+            return 0;
+        }
+    }
+    uint64_t from = mr_ticks();
+    if (io->driver->doorbell(io, MR_DOORBELL_WAIT) == 0) {
+        return 0;
+    }
+    uint64_t ticks = mr_ticks() - from;
+    mr_count(&c->time.idle, ticks);
+    return ticks;
+}
+
 static void idle(const struct mr_core *c)
 {
     if (c->shares_cpu) {
@@ -169,6 +197,7 @@ static void loop(struct mr_core *c)
     uint64_t last = mr_ticks();
     uint64_t next_housekeeping = last + c->housekeeping_ticks;
     uint32_t moved = 0;
+    struct mr_io *io = waiter(c);
     c->time.begin = last;
     for (;;) {
         uint64_t now = mr_ticks();
@@ -188,7 +217,11 @@ static void loop(struct mr_core *c)
         c->sampling = c->passes % SPLIT_EVERY == 0;
         moved = c->sampling ? pass_split(c, now) : pass(c, now);
         if (moved == 0) {
-            idle(c);
+            uint64_t slept = MR_UNLIKELY(io != NULL) ? sleep_in(c, io) : 0;
+            last += slept;
+            if (slept == 0) {
+                idle(c);
+            }
         }
     }
     c->time.end = last;

@@ -65,6 +65,7 @@ int mr_plan_lay(const struct mr_config *cfg, const struct mr_topology *t, struct
     resolve_when_full(p);
     int rc = mr_plan_cores(p, t, err);
     rc = rc < 0 ? rc : mr_plan_place(p, err);
+    rc = rc < 0 ? rc : mr_plan_sleepers(p, err);
     rc = rc < 0 ? rc : mr_plan_devices(p, err);
     rc = rc < 0 ? rc : mr_plan_memory(p, err);
     if (rc < 0) {

@@ -62,6 +62,46 @@ int mr_plan_cores(struct mr_plan *p, const struct mr_topology *t, struct mr_erro
     return p->n_cores != 0 ? 0 : mr_plan_fail(p, "engine.cores", err, "no CPU is allowed to this process");
 }
 
+/* ---- cores that sleep ---- */
+
+static bool sleeps(const struct mr_plan *p, const struct mr_plan_stage *s)
+{
+    return s->kind == MR_STAGE_RX && p->config->ports[s->port].blocking;
+}
+
+/* Whom else the core of a sleeping stage would keep waiting; NULL = nobody. */
+static const struct mr_plan_stage *kept_waiting(const struct mr_plan *p, const struct mr_plan_stage *sleeper)
+{
+    for (uint32_t i = 0; i < p->n_stages; i++) {
+        const struct mr_plan_stage *s = &p->stages[i];
+        if (s != sleeper && s->core == sleeper->core && s->kind == MR_STAGE_RX) {
+            return s;
+        }
+    }
+    for (uint32_t i = 0; i < p->n_rings; i++) {
+        const struct mr_plan_stage *from = &p->stages[p->rings[i].from], *to = &p->stages[p->rings[i].to];
+        if (to->core == sleeper->core && from->core != sleeper->core) {
+            return to;
+        }
+    }
+    return NULL;
+}
+
+int mr_plan_sleepers(const struct mr_plan *p, struct mr_error *err)
+{
+    char key[40];
+    for (uint32_t i = 0; i < p->n_stages; i++) {
+        const struct mr_plan_stage *s = &p->stages[i], *other = sleeps(p, s) ? kept_waiting(p, s) : NULL;
+        if (other != NULL) {
+            snprintf(key, sizeof key, "ports[%u].blocking", s->port);
+            return mr_plan_fail(p, key, err, "yes: CPU %u would sleep in recv for %s, and %s on it would wait meanwhile; write "
+                                "engine.cores so that each receiving queue has a core of its own and its frames stay there, or "
+                                "blocking: no", p->cores[s->core].cpu, s->name, other->name);
+        }
+    }
+    return 0;
+}
+
 /* ---- devices ---- */
 
 static int find_link(const struct mr_plan *p, uint32_t port, struct mr_link *link, struct mr_error *err)

@@ -185,6 +185,15 @@ static void explain_device(struct mr_plan *p, uint32_t i)
     }
 }
 
+static void explain_sleep(struct mr_plan *p, uint32_t i)
+{
+    const struct mr_port_config *c = &p->config->ports[i];
+    if (c->blocking && p->ports[i].n_rxq != 0) {
+        mr_plan_note(p, "ports[%u]: blocking: a core with nothing under way sleeps in recv until a frame comes, %d ms at most; an end, a "
+                     "link or a check waits as long for it", i, MR_WAIT_MS);
+    }
+}
+
 void mr_plan_explain(struct mr_plan *p)
 {
     for (uint32_t i = 0; i < p->config->n_notes; i++) {
@@ -195,6 +204,7 @@ void mr_plan_explain(struct mr_plan *p)
     explain_when_full(p);
     for (uint32_t i = 0; i < p->config->n_ports; i++) {
         explain_device(p, i);
+        explain_sleep(p, i);
     }
     explain_paths(p);
 }

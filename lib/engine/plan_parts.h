@@ -13,6 +13,9 @@ int mr_plan_cores(struct mr_plan *p, const struct mr_topology *t, struct mr_erro
 /* mr_plan_place: stages, their cores, the rings between them. plan_place.c */
 int mr_plan_place(struct mr_plan *p, struct mr_error *err);
 
+/* plan_check.c: a core that sleeps in a blocking port's recv keeps nobody waiting. */
+int mr_plan_sleepers(const struct mr_plan *p, struct mr_error *err);
+
 /* mr_plan_devices: that they are there, and what they are. plan_check.c */
 int mr_plan_devices(struct mr_plan *p, struct mr_error *err);
 

@@ -21,6 +21,7 @@
 struct mr_packet_rx {
     int fd;                  /* -1 when closed */
     bool aux, vnet, super;   /* asked for: VLAN tags beside the frame, a virtio_net_hdr before it, super-frames */
+    bool waits;              /* asked for: recv sleeps, MR_WAIT_MS at most, unless told not to */
     bool valve_closed;       /* a filter lets no more frame into the socket */
     /* written by the core, read by control */
     uint64_t retagged;       /* frames whose VLAN tag was put back */
@@ -37,6 +38,7 @@ struct mr_packet_rx {
 struct mr_packet_tx {
     int fd;
     bool vnet;        /* each frame goes with its virtio_net_hdr */
+    int flags;        /* of send: MSG_DONTWAIT, or 0: sleeps for room, MR_WAIT_MS at most */
     int socket_bytes; /* obtained */
     int last_error;   /* behind drops[tx_error], errno; written by the core */
 };
@@ -48,7 +50,7 @@ struct mr_packet_port {
     bool has_fanout;
 };
 
-/* mr_packet_asks: aux, vnet and super as the configuration has them. */
+/* mr_packet_asks: aux, vnet, super and waits as the configuration has them. */
 void mr_packet_asks(struct mr_packet_rx *rx, const struct mr_port_config *c);
 
 /* mr_packet_device: finds the device, port->ifindex; refuses what is no Ethernet. mr_packet_rx_open: its valve is closed, so

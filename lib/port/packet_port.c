@@ -47,12 +47,15 @@ void mr_packet_io_destroy(struct mr_io *io)
     mr_node_free(own, sizeof *own + own->max_rxq * sizeof own->rxq[0]);
 }
 
-/* Calls are made where frames are moved; nothing is kept for the end of a pass. */
+/* Calls are made where frames are moved; nothing is kept for the end of a pass. A core with a blocking queue receives by no other. */
 uint32_t mr_packet_doorbell(struct mr_io *io, uint32_t what)
 {
-    (void)io;
-    (void)what;
-    return 0;
+    struct mr_packet_io *own = MR_CONTAINER_OF(io, struct mr_packet_io, io);
+    if (MR_LIKELY(what != MR_DOORBELL_WAIT)) {
+        return 0;
+    }
+    struct mr_packet_rxq *q = own->rxq[0];
+    return q->q.ended == 0 && q->q.halted == 0 && !q->socket.valve_closed && kind_of(q->q.port)->wait(q);
 }
 
 static void count_left(struct mr_packet_rxq *q)
@@ -120,6 +123,7 @@ static int open_rxq(struct state *s, const struct mr_port_setup *setup, uint32_t
     }
     struct mr_packet_io *io = MR_CONTAINER_OF(q->q.io, struct mr_packet_io, io);
     io->rxq[io->n_rxq++] = q;
+    io->io.waits |= q->socket.waits;
     return mr_packet_rx_open(&s->packet, &q->socket, s->kind->rx_prepare, err);
 }
 
@@ -247,7 +251,12 @@ uint32_t mr_packet_chunks_back(struct mr_port *port, uint32_t *chunks, uint32_t 
 {
     uint32_t k = 0;
     for (uint32_t i = 0; k < n && i < port->n_rxq; i++) {
-        k += take_held(mr_packet_rxq_of(port, i), chunks + k, n - k);
+        struct mr_packet_rxq *q = mr_packet_rxq_of(port, i);
+        k += take_held(q, chunks + k, n - k);
+        if (k < n && q->q.ready != 0) {
+            chunks[k++] = q->waited.chunk;
+            q->q.ready = 0;
+        }
     }
     return k;
 }
@@ -257,7 +266,7 @@ uint32_t mr_packet_chunks_back(struct mr_port *port, uint32_t *chunks, uint32_t 
 static bool is_empty(const struct mr_packet_rxq *q)
 {
     const struct mr_packet_kind *kind = kind_of(q->q.port);
-    return kind->is_empty != NULL ? kind->is_empty(q) : mr_packet_empty(&q->socket);
+    return q->q.ready == 0 && (kind->is_empty != NULL ? kind->is_empty(q) : mr_packet_empty(&q->socket));
 }
 
 /* No more frame into the socket; what it has is received. Frames that were on their way through the filter when it came are

@@ -2,7 +2,7 @@
  * mmap have in common. Each of them adds how frames come and go, and a table (mr_packet_kind) of what else differs.
  *
  * A send is over when the call returns: nothing is reclaimed. Frames that the kernel would not take yet stay the caller's.
- * The io of a core does no more than count the calls.
+ * The io of a core counts the calls, and sleeps for a blocking queue.
  *
  *   packet_port.c     from opening to closing, a device that goes away
  *   packet_send.c     one frame by send, many by sendmmsg
@@ -15,6 +15,13 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+
+/* A frame received, and not looked at yet. */
+struct mr_packet_waited {
+    uint32_t chunk, bytes;
+    bool cut;
+    struct tpacket_auxdata aux;
+};
 
 /* A receiving queue; a driver embeds it first in its own struct. Drivers that receive straight into chunks keep some at hand:
  * chunk[first] … the last, q.held of them, never more than the burst that was asked for. */
@@ -31,6 +38,7 @@ struct mr_packet_rxq {
     uint32_t first;
     uint32_t quiet_looks;   /* looks of rx_quiesce since the valve was closed */
     uint64_t errors;        /* calls that failed; written by the core */
+    struct mr_packet_waited waited; /* with q.ready 1: the frame that the core was woken by */
     uint32_t chunk[MR_BATCH_MAX];
 };
 
@@ -49,6 +57,7 @@ struct mr_packet_kind {
     void (*rx_close)(struct mr_packet_rxq *q); /* before its socket is closed */
     bool (*is_empty)(const struct mr_packet_rxq *q);
     void (*count_left)(struct mr_packet_rxq *q);
+    bool (*wait)(struct mr_packet_rxq *q); /* of a blocking queue: MR_DOORBELL_WAIT */
     void (*describe)(const struct mr_port *port, char *text, size_t bytes); /* how it receives */
 };
 

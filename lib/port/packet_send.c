@@ -21,7 +21,7 @@ static ssize_t send_bytes(struct mr_packet_txq *q, const struct mr_frame *f)
 {
     uint32_t bytes = f->length + (q->socket.vnet ? MR_VNET_BYTES : 0u);
     mr_count(&q->q.io->syscalls, 1);
-    return send(q->socket.fd, mr_packet_front(&q->socket, q->q.port->base, f), bytes, MSG_DONTWAIT);
+    return send(q->socket.fd, mr_packet_front(&q->socket, q->q.port->base, f), bytes, q->socket.flags);
 }
 
 static bool send_as_it_is(struct mr_packet_txq *q, const struct mr_frame *f)

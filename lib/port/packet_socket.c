@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <linux/sockios.h>
+#include <sys/time.h>
 #include <net/if.h>
 #include <unistd.h>
 
@@ -45,6 +46,12 @@ const char *mr_packet_probe(char *text, size_t bytes)
 static int set(int fd, int level, int option, int value)
 {
     return setsockopt(fd, level, option, &value, sizeof value) == 0 ? 0 : -errno;
+}
+
+static int set_patience(int fd, int option)
+{
+    const struct timeval most = {.tv_usec = MR_WAIT_MS * 1000};
+    return setsockopt(fd, SOL_SOCKET, option, &most, sizeof most) == 0 ? 0 : -errno;
 }
 
 /* The kernel's limit for ordinary users is passed where that is allowed; what was obtained is reported. */
@@ -196,6 +203,10 @@ static int ask_of(const struct mr_packet_rx *rx, const char **what)
         *what = "cannot learn of offloads (PACKET_VNET_HDR)";
         rc = set(rx->fd, SOL_PACKET, PACKET_VNET_HDR, 1);
     }
+    if (rc == 0 && rx->waits) {
+        *what = "cannot limit how long it sleeps (SO_RCVTIMEO)";
+        rc = set_patience(rx->fd, SO_RCVTIMEO);
+    }
     return rc;
 }
 
@@ -220,6 +231,7 @@ void mr_packet_asks(struct mr_packet_rx *rx, const struct mr_port_config *c)
     rx->aux = c->receive == MR_RECEIVE_AUX;
     rx->vnet = c->offload != MR_OFFLOAD_NONE;
     rx->super = c->offload == MR_OFFLOAD_SUPER;
+    rx->waits = c->blocking;
 }
 
 int mr_packet_rx_open(struct mr_packet_port *p, struct mr_packet_rx *rx,
@@ -253,6 +265,10 @@ static int set_up_tx(struct mr_packet_port *p, struct mr_packet_tx *tx, const ch
         *what = "cannot send with offloads (PACKET_VNET_HDR)";
         rc = set(tx->fd, SOL_PACKET, PACKET_VNET_HDR, 1);
     }
+    if (rc == 0 && p->port->config->blocking) {
+        *what = "cannot limit how long it sleeps (SO_SNDTIMEO)";
+        rc = set_patience(tx->fd, SO_SNDTIMEO);
+    }
     if (rc == 0) {
         *what = "cannot bind the sending socket to it";
         rc = bind_to(tx->fd, p->port->ifindex, 0);
@@ -264,6 +280,7 @@ static int set_up_tx(struct mr_packet_port *p, struct mr_packet_tx *tx, const ch
 int mr_packet_tx_open(struct mr_packet_port *p, struct mr_packet_tx *tx, struct mr_error *err)
 {
     tx->vnet = p->port->config->offload != MR_OFFLOAD_NONE;
+    tx->flags = p->port->config->blocking ? 0 : MSG_DONTWAIT;
     tx->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
     if (tx->fd < 0) {
         return refused(p->port, err, errno);

@@ -55,6 +55,7 @@ struct mr_io {
     const struct mr_driver *driver;
     uint32_t core;     /* index of the engine's core */
     uint64_t syscalls; /* made on the core for this driver's queues; written by the core */
+    bool waits;        /* a receiving queue of it is blocking: set by open */
     int32_t kept;      /* free chunks in a cache of the driver's own on this core, and what its ports hand on among
                           themselves: a core that only gives counts up, one that only takes down, the sum over cores is
                           what there is. Written by the core */
@@ -153,8 +154,7 @@ struct mr_port {
     uint32_t mtu;                /* of the device, 0 = not known; written by control, read by cores */
 };
 
-/* What the engine decided for a port, given to open. Index = queue; a port that does not receive (send) has n_rxq
- * (n_txq) 0. */
+/* What the engine decided for a port, given to open. Index = queue; a port that does not receive (send) has n_rxq (n_txq) 0. */
 struct mr_port_setup {
     uint32_t n_rxq, n_txq;
     struct mr_pool *rx_pool[MR_QUEUES_MAX];
@@ -203,7 +203,8 @@ struct mr_probe {
     char reason[300];  /* why not, with the fix; or the mode when usable */
 };
 
-enum mr_doorbell { MR_DOORBELL_SEND = 1, MR_DOORBELL_RECEIVE = 2 };
+enum mr_doorbell { MR_DOORBELL_SEND = 1, MR_DOORBELL_RECEIVE = 2, MR_DOORBELL_WAIT = 4 };
+#define MR_WAIT_MS 10 /* how long a core sleeps in a call at most: as long control waits for it */
 
 /* What a driver can; static facts, shown by `millrace drivers` and matched by plan. */
 struct mr_caps {
@@ -245,12 +246,12 @@ struct mr_driver {
     uint32_t (*tx_burst)(struct mr_txq *q, const struct mr_frame *frames, uint32_t n);
     /* reclaim: up to n chunks whose sends are over, to go home. Unused when caps.completes_at_return. */
     uint32_t (*reclaim)(struct mr_txq *q, uint32_t *chunks, uint32_t n);
-    /* doorbell: once a pass per io, after all stages: hand sends to the kernel, fetch what it received (`what` is both,
-     * but for passes whose time is being split). Returns completions seen. Required with io_create. */
+    /* doorbell: once a pass per io, after all stages: hand sends to the kernel, fetch what it received (`what` is both, but for
+     * passes whose time is being split). Returns completions seen. Required with io_create. MR_DOORBELL_WAIT, alone, of an io that
+     * waits: nothing is under way, sleep until a frame comes, MR_WAIT_MS at most; whether it slept. The frame is rx_burst's. */
     uint32_t (*doorbell)(struct mr_io *io, uint32_t what);
     bool (*rx_quiesce)(struct mr_rxq *q);
-    /* rx_settle: whoever in the kernel may still deliver to a queue of these n ports that has been closed to it is waited
-     * for, once for all that are closed by now. NULL = there is nothing to wait for. */
+    /* rx_settle: whoever in the kernel may still deliver to a closed queue of these n ports is waited for. NULL = nobody may. */
     void (*rx_settle)(struct mr_port *const *ports, uint32_t n);
     /* Of drivers with a device; NULL = theirs cannot go away. rx_halt: what was received is still handed out first. The
      * resumes: 0 or -errno. reopen: may fail, and is tried again; what it opened until then is closed. */
@@ -263,8 +264,7 @@ struct mr_driver {
     int (*carrier)(struct mr_port *port); /* control, of a device that the kernel does not know: 1, 0, -1 = no telling; may be NULL */
     void (*stats)(struct mr_port *port, struct mr_outsides *out); /* cumulative since open */
     void (*close)(struct mr_port *port);
-    /* chunks_back: after close, chunks the device or kernel still held come back: up to n of them; 0 = no more. May be
-     * NULL. */
+    /* chunks_back: after close, chunks the device or kernel still held come back: up to n of them; 0 = no more. May be NULL. */
     uint32_t (*chunks_back)(struct mr_port *port, uint32_t *chunks, uint32_t n);
     void (*destroy)(struct mr_port *port); /* frees queues and state, not the struct mr_port; closes when still open */
     /* report: the driver's own facts for the JSON report (json_t *, new reference), may be NULL. */

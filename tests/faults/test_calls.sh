@@ -24,7 +24,7 @@ engine: { cores: [0, 1], ring: 64, burst: 32 }
 memory: { chunks: 4096 }
 ports:
   - { name: in, driver: memory, frames: 300, window: 64, window_with: out }
-  - { name: left, driver: uring, device: v0, buffers: 64, queues: 2 }
+  - { name: left, driver: uring, device: v0, queues: 2 }
   - { name: right, driver: uring, device: v1, buffers: 64, offload: super, big_buffers: 8, queues: 2 }
   - { name: out, driver: memory, verify: yes }
 paths:

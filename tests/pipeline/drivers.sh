@@ -45,13 +45,14 @@ wire_end() {
     esac
 }
 
-# pair_config RX TX [ENGINE_KEYS [QUEUES]]
+# pair_config RX TX [ENGINE_KEYS [QUEUES]]; in_keys, out_keys: of the ports.
+in_keys= out_keys=
 pair_config() {
     cat <<EOF
 engine: { ${3:-cores: [1]} }
 ports:
-  - { name: left, driver: $1, device: "$(device_of $1 $in_device 0 $4)"${4:+, queues: $4} }
-  - { name: right, driver: $2, device: "$(device_of $2 $out_device 1 $4)"${4:+, queues: $4} }
+  - { name: left, driver: $1, device: "$(device_of $1 $in_device 0 $4)"${4:+, queues: $4}${in_keys:+, $in_keys} }
+  - { name: right, driver: $2, device: "$(device_of $2 $out_device 1 $4)"${4:+, queues: $4}${out_keys:+, $out_keys} }
 paths:
   - { from: [left], work: [forward], to: [right] }
 EOF

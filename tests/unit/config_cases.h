@@ -9,6 +9,9 @@
 #define DOWN   " }\n  - { name: out, driver: memory }\n" PATH
 #define MEM    "ports:\n  - { name: in, driver: memory"
 
+#define OUT_ONLY(driver_, key_)                                                                                        \
+    "ports:\n  - { name: in, driver: memory }\n  - { name: out, driver: " driver_ ", device: lo, " key_ " }\n" PATH
+
 struct bad {
     const char *text;
     const char *place; /* how the message begins */
@@ -159,6 +162,15 @@ static const struct bad bad_pcap[] = {
     {"ports:\n  - { name: in, driver: pcap, read: '-' }\n  - { name: two, driver: pcap, read: '-' }\n"
      "  - { name: out, driver: memory }\npaths:\n  - { from: [in, two], work: forward, to: out }\n",
      "t.yaml:3: ports[1].read: ", "standard input belongs to port in already"},
+};
+
+static const struct bad bad_ways[] = {
+    {OUT_ONLY("mmap", "retire_ms: 5"), "t.yaml:3: ports[1].retire_ms: ", "is for receiving, and port out only sends"},
+    {OUT_ONLY("mmap", "blocks: 8"), "t.yaml:3: ports[1].blocks: ", "is for receiving"},
+    {OUT_ONLY("mmap", "block_bytes: 64KiB"), "t.yaml:3: ports[1].block_bytes: ", "is for receiving"},
+    {OUT_ONLY("mmsg", "receive: plain"), "t.yaml:3: ports[1].receive: ", "is for receiving"},
+    {OUT_ONLY("uring", "buffers: 64"), "t.yaml:3: ports[1].buffers: ", "is for receiving"},
+    {UP ", blocking: yes" DOWN, "t.yaml:2: ports[0].blocking: ", "belongs to driver socket, this port uses uring"},
 };
 
 /* Assignments of --set, on two memory ports and one path. */

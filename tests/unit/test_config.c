@@ -70,6 +70,11 @@ Test(config, bad_files_and_devices)
     check_bad(bad_pcap, sizeof bad_pcap / sizeof *bad_pcap);
 }
 
+Test(config, keys_of_the_other_way_are_named)
+{
+    check_bad(bad_ways, sizeof bad_ways / sizeof *bad_ways);
+}
+
 Test(config, bytes_that_are_no_text)
 {
     struct mr_config *cfg;

@@ -12,7 +12,7 @@
     "memory: { huge_pages: off }\n"                                                                                    \
     "ports:\n"                                                                                                         \
     "  - { name: source, driver: memory, size: %s, frames: %u, rate: %s, flows: 8, vlan: %u%s }\n"  \
-    "  - { name: left, driver: uring, device: left, offload: %s, receive: %s, queues: %u }\n"                          \
+    "  - { name: left, driver: uring, device: left, offload: %s, queues: %u }\n"                          \
     "  - { name: right, driver: uring, device: right, offload: %s, receive: %s, queues: %u, buffers: %u }\n"           \
     "  - { name: sink, driver: memory, verify: yes, vlan: %u }\n"                                                      \
     "paths:\n"                                                                                                         \
@@ -76,7 +76,7 @@ static void loop_text(const struct loop *l, char *text, size_t bytes)
         snprintf(window, sizeof window, ", window: %u, window_with: sink", l->window);
     }
     int n = snprintf(text, bytes, "engine: { %s }\n" LOOP, l->engine, l->size, l->frames, l->rate, l->vlan, window, l->offload,
-                     l->receive, l->queues, l->offload, l->receive, l->queues, l->buffers, l->vlan, l->work,
+                     l->queues, l->offload, l->receive, l->queues, l->buffers, l->vlan, l->work,
                      l->workers);
     cr_assert_lt(n, (int)bytes);
 }
