@@ -18,12 +18,12 @@
 
 static const struct compare_times full = {.warm_ns = 100 * MS, .window_ns = 500 * MS, .trial_ns = 400 * MS,
                                           .latency_ns = 500 * MS, .limit_ns = 405 * S, .rounds = 4, .trials = 10,
-                                          .super_bytes = 1000000000, .segment_bytes = 250000000, .tcp_limit_ns = 60 * S,
-                                          .tcp_rounds = 4};
+                                          .whole_ns = 455 * S, .super_bytes = 1000000000, .segment_bytes = 1000000000,
+                                          .stream_ns = 20 * S, .tcp_rounds = 8};
 static const struct compare_times quick = {.warm_ns = 80 * MS, .window_ns = 300 * MS, .trial_ns = 180 * MS,
                                            .latency_ns = 200 * MS, .limit_ns = 77 * S, .rounds = 2, .trials = 6,
-                                           .super_bytes = 250000000, .segment_bytes = 50000000, .tcp_limit_ns = 9 * S,
-                                           .tcp_rounds = 2};
+                                           .whole_ns = 87 * S, .super_bytes = 250000000, .segment_bytes = 100000000,
+                                           .stream_ns = 8 * S, .tcp_rounds = 2};
 
 /* What the lab's parts are told: the defaults of `millrace lab`, but for traffic and work. */
 static int prepare(struct compare *c, struct mr_error *err)
@@ -36,6 +36,7 @@ static int prepare(struct compare *c, struct mr_error *err)
     c->lab.frames = 0;
     c->times = c->options.quick ? quick : full;
     c->times.rounds = c->options.rounds != 0 ? c->options.rounds : c->times.rounds;
+    c->times.tcp_rounds = c->options.rounds != 0 ? c->options.rounds : c->times.tcp_rounds;
     c->random = c->options.seed;
     return result;
 }
@@ -118,17 +119,23 @@ static int network(struct compare *c, struct mr_error *err)
                                     : lab_net_borrow(&c->net, device, c->options.yes, err);
 }
 
+/* The first table. */
+static int frames(struct compare *c, struct mr_error *err)
+{
+    int result = network(c, err);
+    if (result == 0) {
+        memcpy(c->lab.devices, c->net.device, sizeof c->lab.devices);
+        result = rounds(c, err);
+        lab_net_destroy(&c->net);
+    }
+    return result;
+}
+
 static int compare(struct compare *c, int argc, char **argv, struct mr_error *err)
 {
     int result = prepare(c, err);
     result = result < 0 ? result : compare_rows(c, err);
-    result = result < 0 ? result : network(c, err);
-    if (result < 0) {
-        return result;
-    }
-    memcpy(c->lab.devices, c->net.device, sizeof c->lab.devices);
-    result = rounds(c, err);
-    lab_net_destroy(&c->net);
+    result = result < 0 || c->options.only_tcp ? result : frames(c, err);
     if (result < 0) {
         return result;
     }

@@ -47,20 +47,22 @@ struct compare_options {
     bool yes;      /* also such that are in use */
     bool skb, xdp; /* the feeds; none = by --quick or full */
     bool quick, quiet, verbose;
-    bool no_tcp;
+    bool no_tcp, only_tcp;
 };
 
 /* compare_options_parse: 0, 1 when help was printed, or -EINVAL with err filled. */
 int compare_options_parse(struct compare_options *o, int argc, char **argv, struct mr_error *err);
 
-/* How long things last; the whole ends before `limit_ns`, if need be with fewer rounds. */
+/* How long things last; the first table ends before `limit_ns`, all before `whole_ns`, if need be with fewer rounds. */
 struct compare_times {
     uint64_t warm_ns, window_ns; /* flat out: before the window, and the window */
     uint64_t trial_ns, latency_ns;
     uint64_t limit_ns;
     uint32_t rounds, trials;
-    uint64_t super_bytes, segment_bytes, tcp_limit_ns; /* of the TCP streams; of all of them */
-    uint32_t tcp_rounds;
+    uint64_t whole_ns;                    /* from the first round on; the TCP streams have what is left of it */
+    uint64_t super_bytes, segment_bytes; /* of one TCP stream */
+    uint64_t stream_ns;                   /* the most that one may take */
+    uint32_t tcp_rounds;                  /* the most for each form of them */
 };
 
 /* Who forwards: an engine, or something that it is compared with. */
@@ -99,6 +101,7 @@ struct compare_row {
     bool xdp_fed;
     char name[48];
     const char *rx_driver, *tx_driver;
+    bool usable;       /* a driver that can run between the lab's devices */
     int32_t copies;    /* below 0 = the device's vendor knows */
     bool calls_counted;
     char bare[2400];        /* the program of its bare loop; empty = none */
@@ -135,7 +138,9 @@ int compare_row_measure(struct compare *c, struct compare_row *row, struct mr_er
 /* compare_count: what the process that forwarded counted in the window, from its report; without its two readings nothing. */
 void compare_count(struct compare_row *row, struct compare_round *r, const json_t *report);
 
-/* compare_count_losses: frames lost under the row's own counters: Σ of a report. Within a window some only wait in a queue. */
+/* compare_count_drops: frames lost under the row's own counters, by name, added to those in drops; compare_count_losses: Σ of a
+ * report. Within a window some only wait in a queue. */
+void compare_count_drops(json_t *drops, const json_t *report);
 double compare_count_losses(const json_t *report);
 
 /* compare_offer_ns: how long frames are offered so that a window fits in. */
@@ -185,16 +190,17 @@ int compare_xdp_source_end(struct lab_process *p, struct compare_offered *out, s
 
 int compare_offer(struct compare *c, const struct compare_offer *o, struct compare_offered *out, struct mr_error *err);
 
-/* compare_cpu_ns: CPU time of a process so far; 0 without one. compare_cpus_read: of the CPUs that the lab uses, and no others, by
- * /proc/stat; NAN where it cannot be read. */
+/* compare_cpu_ns: CPU time of a process so far; 0 without one. compare_cpus_read: of the CPUs that the lab uses, and no others, or
+ * without a lab of all; by /proc/stat, NAN where it cannot be read. */
 struct compare_cpus {
     double busy_ns, source_busy_ns, steal_ns; /* of all; of the source's; taken by the host */
+    double softirq_ns;                        /* of busy_ns, what interrupts did */
     double tick_ns;                           /* how far off a difference of busy_ns may be */
 };
 double compare_cpu_ns(const struct lab_process *p);
 void compare_cpus_read(const struct lab_options *lab, struct compare_cpus *r);
 
-/* compare_tcp.c: the second table, in a lab of its own: tcp[] of the document. compare_print_tcp: prints it. */
+/* compare_tcp: the second table, in a lab of its own: tcp[] of the document, and method.tcp. compare_print_tcp: prints it. */
 int compare_tcp(struct compare *c, json_t *document, struct mr_error *err);
 void compare_print_tcp(const json_t *document, FILE *out, bool colour);
 

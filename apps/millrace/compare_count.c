@@ -50,13 +50,18 @@ static void add_drops(json_t *drops, const json_t *from, const json_t *to)
     add_losses(drops, json_object_get(from, "drops"), json_object_get(to, "drops"), "");
 }
 
+void compare_count_drops(json_t *drops, const json_t *report)
+{
+    add_drops(drops, NULL, report);
+    add_losses(drops, NULL, json_object_get(json_object_get(report, "totals"), "drops"), "");
+}
+
 double compare_count_losses(const json_t *report)
 {
     const char *key;
     json_t *n, *drops = json_object();
     double sum = 0;
-    add_drops(drops, NULL, report);
-    add_losses(drops, NULL, json_object_get(json_object_get(report, "totals"), "drops"), "");
+    compare_count_drops(drops, report);
     json_object_foreach(drops, key, n) {
         sum += json_number_value(n);
     }

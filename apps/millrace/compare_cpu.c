@@ -1,4 +1,4 @@
-/* compare_cpu.c: CPU time, of a process and of the CPUs that the lab uses. */
+/* compare_cpu.c: CPU time, of a process, of the CPUs that the lab uses, of all. */
 #include "apps/millrace/compare.h"
 
 #include <inttypes.h>
@@ -19,8 +19,8 @@ double compare_cpu_ns(const struct lab_process *p)
 
 static bool used(const struct lab_options *lab, uint32_t cpu)
 {
-    bool found = cpu == lab->source_cpu;
-    for (uint32_t i = 0; i < lab->n_cores; i++) {
+    bool found = lab == NULL || cpu == lab->source_cpu;
+    for (uint32_t i = 0; lab != NULL && i < lab->n_cores; i++) {
         found |= cpu == lab->cores[i];
     }
     return found;
@@ -37,13 +37,15 @@ void compare_cpus_read(const struct lab_options *lab, struct compare_cpus *r)
     while (f != NULL && fgets(line, sizeof line, f) != NULL) {
         uint32_t cpu;
         unsigned long long user, nice, system, idle, wait, irq, soft, steal;
-        if (sscanf(line, "cpu%" SCNu32 " %llu %llu %llu %llu %llu %llu %llu %llu", &cpu, &user, &nice, &system, &idle, &wait, &irq,
+        bool one = strncmp(line, "cpu", 3) == 0 && line[3] != ' '; // not the line of their sum
+        if (!one || sscanf(line, "cpu%" SCNu32 " %llu %llu %llu %llu %llu %llu %llu %llu", &cpu, &user, &nice, &system, &idle, &wait, &irq,
                    &soft, &steal) != 9 || !used(lab, cpu)) {
             continue;
         }
         double busy_ns = (double)(user + nice + system + irq + soft) * tick_ns;
         r->busy_ns += busy_ns;
-        r->source_busy_ns += cpu == lab->source_cpu ? busy_ns : 0;
+        r->source_busy_ns += lab != NULL && cpu == lab->source_cpu ? busy_ns : 0;
+        r->softirq_ns += (double)(irq + soft) * tick_ns;
         r->steal_ns += (double)steal * tick_ns;
         cpus++;
     }

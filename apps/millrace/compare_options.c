@@ -24,7 +24,9 @@ static const char help[] =
     "  --set KEY=VALUE       of each row's pipeline, as in millrace run: ports.left.busy_poll=64, batcher.cap=1; may be repeated.\n"
     "                        Rows whose driver has no such key stand with that reason\n"
     "  --no-tcp              leave out the table of TCP streams\n"
-    "  --rounds N            1 to 64, as many as there is time for; default 4, with --quick 2; their rows run in random order\n"
+    "  --only-tcp            that table alone: all the time for the streams\n"
+    "  --rounds N            1 to 64, as many as there is time for; default 4, of TCP streams 8, with --quick 2; their rows\n"
+    "                        run in random order\n"
     "  --seed N              of that order and of the intervals; default: another each time\n"
     "  --quick               some 90 s: short windows, coarse search; without it some 8 min\n"
     "  --bare DIR            where the bare loops are (bare_uring, …); default the build tree's perf\n"
@@ -40,7 +42,7 @@ static const char help[] =
     "Exit code 0: done; 1: failed; 2: usage; 3: the machine cannot.\n";
 
 enum { DRIVERS = 1, DEVICE, SOURCE, SINK, YES, FEED, SIZE, WORK, SET,
-       ROUNDS, SEED, QUICK, NO_TCP, BARE, BASELINE, TABLE_FROM, JSON, QUIET, VERBOSE, HELP = 'h' };
+       ROUNDS, SEED, QUICK, NO_TCP, ONLY_TCP, BARE, BASELINE, TABLE_FROM, JSON, QUIET, VERBOSE, HELP = 'h' };
 
 static const struct option known[] = {
     {"device", required_argument, NULL, DEVICE},     {"source-device", required_argument, NULL, SOURCE},
@@ -49,9 +51,9 @@ static const struct option known[] = {
     {"size", required_argument, NULL, SIZE},         {"set", required_argument, NULL, SET},
     {"work", required_argument, NULL, WORK},         {"rounds", required_argument, NULL, ROUNDS},
     {"seed", required_argument, NULL, SEED},         {"quick", no_argument, NULL, QUICK},
-    {"no-tcp", no_argument, NULL, NO_TCP},           {"bare", required_argument, NULL, BARE},
-    {"baseline", required_argument, NULL, BASELINE}, {"table-from", required_argument, NULL, TABLE_FROM},
-    {"json", required_argument, NULL, JSON},
+    {"no-tcp", no_argument, NULL, NO_TCP},           {"only-tcp", no_argument, NULL, ONLY_TCP},
+    {"bare", required_argument, NULL, BARE},         {"baseline", required_argument, NULL, BASELINE},
+    {"table-from", required_argument, NULL, TABLE_FROM}, {"json", required_argument, NULL, JSON},
     {"quiet", no_argument, NULL, QUIET},             {"verbose", no_argument, NULL, VERBOSE},
     {"help", no_argument, NULL, HELP},               {0}};
 
@@ -193,6 +195,9 @@ static int take(struct compare_options *o, int option, const char *text, struct 
     case NO_TCP:
         o->no_tcp = true;
         break;
+    case ONLY_TCP:
+        o->only_tcp = true;
+        break;
     case BARE:
         o->bare = text;
         break;
@@ -251,6 +256,10 @@ int compare_options_parse(struct compare_options *o, int argc, char **argv, stru
     if (!o->skb && !o->xdp) {
         o->skb = true;
         o->xdp = !o->quick;
+    }
+    if (result == 0 && o->only_tcp && (o->no_tcp || o->device[LAB_LEFT][0] != 0)) {
+        return mr_error_set(err, MR_FAULT_CONFIG, EINVAL, "compare: --only-tcp: not with %s",
+                            o->no_tcp ? "--no-tcp" : "--device: the ends need addresses, which only the lab's have");
     }
     result = result == 0 ? find_ends(o, err) : result;
     struct mr_sizes sizes;

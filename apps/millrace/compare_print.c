@@ -187,6 +187,13 @@ static void print_bare(FILE *out, const json_t *doc, bool colour)
     fputs(any ? "\n" : "", out);
 }
 
+/* Nothing was measured but streams. */
+static bool only_tcp(const json_t *doc)
+{
+    const json_t *m = json_object_get(doc, "method");
+    return number(m, "rounds_made") == 0 && json_is_object(json_object_get(m, "tcp"));
+}
+
 static void print_method(FILE *out, const json_t *doc)
 {
     const json_t *m = json_object_get(doc, "method"), *host = json_object_get(doc, "host");
@@ -196,6 +203,9 @@ static void print_method(FILE *out, const json_t *doc)
     char of[32] = "";
     if (asked > rounds) { // there was no time for more
         snprintf(of, sizeof of, " of %d", asked);
+    }
+    if (only_tcp(doc)) {
+        return;
     }
     fprintf(out, "%d%s round%s in random order (seed %.0f), %.0f s; no loss: at most %.1f %% lost in %.1f s; latency at shares "
             "of that rate\n",
@@ -311,20 +321,30 @@ static void print_not_run(FILE *out, const json_t *list, bool colour)
     }
 }
 
-void compare_print(const json_t *doc, FILE *out, bool colour)
+static void print_frames(FILE *out, const json_t *doc, bool colour)
 {
     size_t i;
     const json_t *source;
-    print_method(out, doc);
     json_array_foreach(json_object_get(doc, "sources"), i, source) {
         print_table(out, doc, source, colour);
     }
     fputc('\n', out);
     print_bare(out, doc, colour);
+}
+
+void compare_print(const json_t *doc, FILE *out, bool colour)
+{
+    bool frames = !only_tcp(doc);
+    print_method(out, doc);
+    if (frames) {
+        print_frames(out, doc, colour);
+    }
     compare_print_tcp(doc, out, colour);
     compare_print_baseline(doc, out, colour);
-    print_words(out, doc, colour);
-    fputc('\n', out);
+    if (frames) {
+        print_words(out, doc, colour);
+        fputc('\n', out);
+    }
     print_not_run(out, json_object_get(doc, "reference"), colour);
     print_not_run(out, json_object_get(doc, "drivers"), colour);
 }

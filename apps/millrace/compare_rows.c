@@ -49,6 +49,7 @@ static void look(struct compare_row *row, const struct mr_driver_entry *entry)
     } else if (d->probe(&probe) != 0 || !probe.usable) {
         snprintf(row->reason, sizeof row->reason, "%s", probe.reason);
     } else {
+        row->usable = true;
         row->calls_counted = !d->caps.own_names; // else what happens below is another's code, which counts neither
         row->copies = row->calls_counted ? (int32_t)(d->caps.rx_copies + d->caps.tx_copies) : -1;
     }
@@ -128,6 +129,7 @@ static void add_driver(struct compare *c, const char *name, const char *rx, cons
     look(row, in);
     if (both && row->reason[0] == 0) {
         int32_t received = in->driver->caps.rx_copies;
+        row->usable = false;
         look(row, out);
         row->copies = row->reason[0] == 0 ? received + (int32_t)out->driver->caps.tx_copies : -1;
     }

@@ -9,10 +9,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { PIECE = 1 << 18, STRIDE = 256, PATIENCE_S = 5, PORT = 5001 };
@@ -23,11 +26,19 @@ struct said {
     int error;
     uint64_t bytes, altered;
     double seconds;
+    double cpu_ns; /* of this end, for the stream */
 };
 
 /* The stream is the piece again and again, but that each time its first word is the place in the stream: what is lost as a
  * whole shows there. */
 static unsigned char piece[PIECE], read_bytes[PIECE];
+
+static double own_cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
 
 static void fill_piece(void)
 {
@@ -89,7 +100,7 @@ static uint64_t altered(uint64_t at, const unsigned char *bytes, size_t n)
     return sum;
 }
 
-static void sink(int says)
+static void sink(int says, uint64_t *carried)
 {
     struct said now = {.failed = NULL};
     int listener = listen_far(says);
@@ -99,11 +110,14 @@ static void sink(int says)
         fail(says, "accept");
     }
     set_patience(fd);
+    double begin_ns = own_cpu_ns();
     ssize_t n;
     while ((n = read(fd, read_bytes, sizeof read_bytes)) > 0) {
         now.altered += altered(now.bytes, read_bytes, (size_t)n);
         now.bytes += (uint64_t)n;
+        __atomic_store_n(carried, now.bytes, __ATOMIC_RELAXED);
     }
+    now.cpu_ns = own_cpu_ns() - begin_ns;
     if (n < 0 || write(fd, &now.bytes, sizeof now.bytes) != sizeof now.bytes) {
         fail(says, n < 0 ? "receive" : "answer");
     }
@@ -143,6 +157,7 @@ static void sender(int says, int go, uint64_t bytes)
     if (TEMP_FAILURE_RETRY(read(go, &byte, 1)) != 1) {
         _exit(1);
     }
+    double begin_ns = own_cpu_ns();
     uint64_t begin = mr_now_ns();
     send_all(fd, says, bytes);
     uint64_t answer;
@@ -150,11 +165,18 @@ static void sender(int says, int go, uint64_t bytes)
         fail(says, "be answered");
     }
     now.seconds = (double)(mr_now_ns() - begin) / 1e9;
+    now.cpu_ns = own_cpu_ns() - begin_ns;
     say(says, &now);
     _exit(0);
 }
 
 /* ---- the parent ---- */
+
+/* The stack's ways to say that its patience is over. */
+static const char *words_of(int error)
+{
+    return error == EAGAIN || error == EINPROGRESS || error == ETIMEDOUT ? "nothing comes through" : strerror(error);
+}
 
 static int hear(int fd, const char *who, struct said *what, struct mr_error *err)
 {
@@ -163,12 +185,12 @@ static int hear(int fd, const char *who, struct said *what, struct mr_error *err
     }
     return what->failed == NULL ? 0
                                 : mr_error_set(err, MR_FAULT_RUN, what->error, "compare: the %s of the TCP stream cannot %s: %s", who,
-                                               what->failed, what->error == EAGAIN ? "nothing comes through" : strerror(what->error));
+                                               what->failed, words_of(what->error));
 }
 
 /* Forks an end on its side; `go` is read by the sender alone. */
-static int start(const struct lab_net *net, bool is_sender, uint32_t cpu, int go, uint64_t bytes, pid_t *pid, int *says,
-                 struct mr_error *err)
+static int start(const struct compare_stream *s, const struct lab_net *net, bool is_sender, uint32_t cpu, int go, pid_t *pid,
+                 int *says, struct mr_error *err)
 {
     int ends[2];
     pid_t parent = getpid();
@@ -179,20 +201,21 @@ static int start(const struct lab_net *net, bool is_sender, uint32_t cpu, int go
             close(ends[0]);
             close(ends[1]);
         }
-        errno = error;
-        return mr_error_set(err, MR_FAULT_MACHINE, errno, "compare: cannot start an end of the TCP stream: %s%s", strerror(errno),
-                            mr_error_remedy(errno));
+        return mr_error_set(err, MR_FAULT_MACHINE, error, "compare: cannot start an end of the TCP stream: %s%s", strerror(error),
+                            mr_error_remedy(error));
     }
     if (*pid == 0) {
         lab_child(parent, is_sender ? "mr-tcp-send" : "mr-tcp-sink");
-        if (lab_net_enter(net, is_sender ? LAB_ENDS : LAB_FAR) < 0) {
+        int result = lab_net_enter(net, is_sender ? LAB_ENDS : LAB_FAR);
+        if (result < 0) {
+            errno = -result;
             fail(ends[1], "enter its namespace");
         }
         if (!is_sender) {
-            sink(ends[1]);
+            sink(ends[1], s->carried);
         }
         mr_thread_pin(cpu);
-        sender(ends[1], go, bytes);
+        sender(ends[1], go, s->bytes);
     }
     close(ends[1]);
     *says = ends[0];
@@ -204,42 +227,73 @@ int compare_stream_start(struct compare_stream *s, const struct lab_net *net, ui
     int go[2];
     struct said now;
     fill_piece();
+    s->bytes = bytes;
+    void *page = mmap(NULL, sizeof *s->carried, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) {
+        return mr_error_set(err, MR_FAULT_MACHINE, errno, "compare: no memory for a TCP stream: %s%s", strerror(errno),
+                            mr_error_remedy(errno));
+    }
+    s->carried = page;
     if (pipe2(go, O_CLOEXEC) != 0) {
         return mr_error_set(err, MR_FAULT_MACHINE, errno, "compare: no pipe: %s%s", strerror(errno), mr_error_remedy(errno));
     }
     s->go = go[1];
-    int result = start(net, false, cpu, -1, bytes, &s->sink, &s->sink_says, err);
+    int result = start(s, net, false, cpu, -1, &s->sink, &s->sink_says, err);
     result = result < 0 ? result : hear(s->sink_says, "sink", &now, err);
-    result = result < 0 ? result : start(net, true, cpu, go[0], bytes, &s->sender, &s->sender_says, err);
+    result = result < 0 ? result : start(s, net, true, cpu, go[0], &s->sender, &s->sender_says, err);
     result = result < 0 ? result : hear(s->sender_says, "sender", &now, err);
     close(go[0]);
     return result;
 }
 
-int compare_stream_run(struct compare_stream *s, uint64_t bytes, double *seconds, struct mr_error *err)
+static double gigabytes(uint64_t bytes)
+{
+    return (double)bytes / 1e9;
+}
+
+/* Until the sink has something to say. */
+static int wait_sink(const struct compare_stream *s, int pipeline, uint64_t limit_ns, struct mr_error *err)
+{
+    struct pollfd any[] = {{.fd = s->sink_says, .events = POLLIN}, {.fd = pipeline, .events = POLLIN}};
+    int n = TEMP_FAILURE_RETRY(poll(any, 2, (int)(limit_ns / 1000000)));
+    if (n > 0 && any[0].revents != 0) {
+        return 0;
+    }
+    double carried = gigabytes(__atomic_load_n(s->carried, __ATOMIC_RELAXED)), all = gigabytes(s->bytes);
+    if (n > 0) {
+        return mr_error_set(err, MR_FAULT_RUN, ECHILD, "compare: the pipeline ended in the middle of a TCP stream, with %.2f of %.2f GB "
+                            "carried", carried, all);
+    }
+    return mr_error_set(err, MR_FAULT_RUN, ETIMEDOUT, "compare: its %.0f s were over with %.2f of %.2f GB carried",
+                        (double)limit_ns / 1e9, carried, all);
+}
+
+int compare_stream_run(struct compare_stream *s, int pipeline, uint64_t limit_ns, struct compare_streamed *out, struct mr_error *err)
 {
     struct said sent, got;
     if (write(s->go, "g", 1) != 1) {
         return mr_error_set(err, MR_FAULT_RUN, errno, "compare: the sender of the TCP stream is gone");
     }
-    int result = hear(s->sink_says, "sink", &got, err);
+    int result = wait_sink(s, pipeline, limit_ns, err);
+    result = result < 0 ? result : hear(s->sink_says, "sink", &got, err);
     result = result < 0 ? result : hear(s->sender_says, "sender", &sent, err);
     if (result < 0) {
         return result;
     }
-    if (got.bytes != bytes || got.altered != 0) {
+    if (got.bytes != s->bytes || got.altered != 0) {
         return mr_error_set(err, MR_FAULT_RUN, EIO, "compare: TCP came through altered: %llu of %llu bytes; of a word in each %d bytes, "
-                            "%llu are others", (unsigned long long)got.bytes, (unsigned long long)bytes, STRIDE,
+                            "%llu are others", (unsigned long long)got.bytes, (unsigned long long)s->bytes, STRIDE,
                             (unsigned long long)got.altered);
     }
-    *seconds = sent.seconds;
+    *out = (struct compare_streamed){.seconds = sent.seconds, .ends_ns = sent.cpu_ns + got.cpu_ns};
     return 0;
 }
 
-void compare_stream_end(struct compare_stream *s)
+uint64_t compare_stream_end(struct compare_stream *s)
 {
     const pid_t children[] = {s->sink, s->sender};
     const int files[] = {s->sink_says, s->sender_says, s->go};
+    uint64_t carried = s->carried != NULL ? __atomic_load_n(s->carried, __ATOMIC_RELAXED) : 0;
     for (int i = 0; i < 2; i++) {
         if (children[i] > 0) {
             kill(children[i], SIGKILL);
@@ -251,5 +305,9 @@ void compare_stream_end(struct compare_stream *s)
             close(files[i]);
         }
     }
+    if (s->carried != NULL) {
+        munmap(s->carried, sizeof *s->carried);
+    }
     *s = (struct compare_stream){.sink = 0};
+    return carried;
 }
