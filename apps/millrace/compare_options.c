@@ -16,7 +16,7 @@ static const char help[] =
     "  --device A,B|lab      forward from A to B, devices of this namespace, both up; default lab: veths of its own\n"
     "  --source-device S     cabled to A; default A's peer, where A is a veth and its peer is here\n"
     "  --sink-device T       cabled to B; default B's peer, likewise\n"
-    "  --yes                 also devices that have an address or carry the default route: they are flooded\n"
+    "  --yes                 also devices that have an address, carry the default route or are a port of a bridge: they are flooded\n"
     "  --feed skb|xdp|both   frames from a packet socket, or XDP frames that never were socket buffers (no latency then);\n"
     "                        default both, with --quick skb\n"
     "  --size SIZE           64, 64..1518, imix (with FCS); default 64\n"

@@ -39,7 +39,7 @@ static struct rte_mbuf *move(struct mr_dpdk_rxq *q, struct rte_mbuf *m, uint32_t
 static struct rte_mbuf *gather(struct mr_dpdk_rxq *q, struct rte_mbuf *m)
 {
     struct mr_pool *pool = q->core->pool;
-    uint32_t chunk;
+    uint32_t chunk = 0;
     if (m->pkt_len < MR_FRAME_MIN || m->pkt_len > MR_FRAME_MAX) {
         return NULL;
     }
