@@ -148,6 +148,11 @@ void mr_dpdk_hush(void); /* forget what was logged so far */
 void mr_dpdk_mute(bool mute); /* what is printed goes to the log, until it is called again */
 const char *mr_dpdk_said(void);
 
+/* dpdk_fix.c. mr_dpdk_check_words: arguments that a PMD would refuse without a word, or die of. mr_dpdk_fix: what to do about
+ * such a cause; "" where it says so itself. */
+int mr_dpdk_check_words(const struct mr_dpdk_port *p, const char *arguments, struct mr_error *err);
+const char *mr_dpdk_fix(const struct mr_dpdk_port *p, const char *cause);
+
 /* dpdk_pool.c: control. mr_dpdk_arena_get: the mempool over the setup's arena. */
 int mr_dpdk_arena_get(struct mr_dpdk_port *p, const struct mr_port_setup *setup, struct mr_error *err);
 void mr_dpdk_arena_put(struct mr_dpdk_arena *a);

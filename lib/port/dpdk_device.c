@@ -10,11 +10,14 @@
 
 enum { PACKET_MAX = 65535, MTU_MAX = PACKET_MAX - (int)MR_DPDK_HEADER_AND_TAG };
 
+/* PMDs fail with -1 where they have no number: that is not EPERM, and their words alone are the cause. */
 static int refused(const struct mr_dpdk_port *p, const char *what, int rc, struct mr_error *err)
 {
     const char *said = mr_dpdk_said();
-    return mr_error_set(err, MR_FAULT_MACHINE, rc, "port %s: %s refuses %s: %s%s%s%s", p->port->config->name, p->name, what,
-                        rte_strerror(abs(rc)), said[0] != 0 ? " (" : "", said, said[0] != 0 ? ")" : "");
+    bool counts = rc != -1 || said[0] == 0;
+    return mr_error_set(err, MR_FAULT_MACHINE, rc, "port %s: %s refuses %s: %s%s%s%s%s", p->port->config->name, p->name, what,
+                        counts ? rte_strerror(abs(rc)) : "", counts && said[0] != 0 ? " (" : "", said,
+                        counts && said[0] != 0 ? ")" : "", mr_dpdk_fix(p, said));
 }
 
 /* What a queue of the device took when it was set up. A queue that only the device has (it wants pairs) is counted with

@@ -60,7 +60,7 @@ void mr_dpdk_hush(void)
 static bool is_noise(const char *text)
 {
     static const char *const noise[] = {"Detected ", "Selected IOVA", "Physical addresses", "Probe PCI", "VFIO support", "FATAL",
-                                        "Multi-process socket", "Invalid 'command", "Driver cannot attach", "Failed to attach",
+                                        "Multi-process socket", "Failed to register mp", "Invalid 'command", "Driver cannot attach", "Failed to attach",
                                         "No free 1048576", "Usage", "EAL ", " "};
     for (size_t i = 0; i < sizeof noise / sizeof *noise; i++) {
         if (strncmp(text, noise[i], strlen(noise[i])) == 0) {
@@ -85,6 +85,10 @@ const char *mr_dpdk_said(void)
         if (!is_noise(text)) {
             snprintf(line, sizeof line, "%s", text);
         }
+    }
+    size_t length = strlen(line);
+    if (length != 0 && line[length - 1] == '.') {
+        line[length - 1] = 0; // a remedy follows
     }
     return line;
 }
@@ -340,15 +344,9 @@ static bool find(struct mr_dpdk_port *p)
 static int no_device(const struct mr_dpdk_port *p, int rc, struct mr_error *err)
 {
     const char *cause = mr_dpdk_said();
-    const char *fix = "";
-    if (p->pci) {
-        fix = "; is it bound to vfio-pci (dpdk-devbind.py -s), and was it named when EAL started in this process?";
-    } else if (strncmp(cause, "failed to parse device", 22) == 0) {
-        fix = "; no PMD installed here takes this name: those of this DPDK are in its driver directory, as net_af_packet0, "
-              "net_af_xdp0, net_pcap0, net_tap0, net_memif0, net_ring0, net_null0";
-    }
     return mr_error_set(err, MR_FAULT_MACHINE, rc, "port %s: DPDK does not open \"%s\": %s%s", p->port->config->name,
-                        p->port->config->device, cause[0] != 0 ? cause : "its driver refuses the name or an argument", fix);
+                        p->port->config->device, cause[0] != 0 ? cause : "its driver refuses the name or an argument",
+                        mr_dpdk_fix(p, cause));
 }
 
 int mr_dpdk_plug(struct mr_dpdk_port *p, struct mr_error *err)
@@ -366,9 +364,13 @@ int mr_dpdk_plug(struct mr_dpdk_port *p, struct mr_error *err)
         p->plugged = p->pci; // EAL found it because the configuration names it
         return 0;
     }
+    int rc = p->pci ? 0 : mr_dpdk_check_words(p, arguments, err);
+    if (rc < 0) {
+        return rc;
+    }
     mr_dpdk_hush();
     mr_dpdk_packet_note();
-    int rc = rte_eal_hotplug_add(p->pci ? "pci" : "vdev", p->name, arguments);
+    rc = rte_eal_hotplug_add(p->pci ? "pci" : "vdev", p->name, arguments);
     p->plugged = rc == 0;
     return rc == 0 && find(p) ? 0 : no_device(p, rc != 0 ? rc : -ENODEV, err);
 }
