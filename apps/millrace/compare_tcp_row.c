@@ -113,7 +113,8 @@ static void keep(struct compare_tcp_row *r, const struct reading *from, const st
     double gbit = (double)r->form->bytes * 8e-9, pipeline_ns = to->pipeline_ns - from->pipeline_ns;
     double busy_ns = to->cpus.busy_ns - from->cpus.busy_ns, steal_ns = to->cpus.steal_ns - from->cpus.steal_ns;
     double foreign_ns = foreign_ns_of(from, to, s);
-    bool disturbed = (foreign_ns > steal_ns ? foreign_ns : steal_ns) > COMPARE_FOREIGN_MOST * (to->at_ns - from->at_ns);
+    double most_ns = COMPARE_FOREIGN_MOST * (to->at_ns - from->at_ns) + to->cpus.tick_ns; // short ones last a few ticks
+    bool disturbed = (foreign_ns > steal_ns ? foreign_ns : steal_ns) > most_ns;
     r->gbit_per_s[round] = gbit / s->seconds;
     r->cpu_s[round] = r->of->kind == COMPARE_DRIVER ? pipeline_ns * 1e-9 / gbit : NAN;
     r->box_s[round] = disturbed ? NAN : busy_ns * 1e-9 / gbit;
