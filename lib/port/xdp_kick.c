@@ -3,6 +3,7 @@
  * all of them have answered, with what sendto would have said.
  */
 #include "lib/port/xdp.h"
+#include "lib/sys/privilege.h"
 
 #include <errno.h>
 #include <liburing.h>
@@ -13,31 +14,64 @@ struct mr_xdp_kicker {
     struct io_uring ring;
 };
 
-static bool wanted(const struct mr_xdp *x)
+/* The first queue that wants it, or NULL. */
+static const struct mr_xdp_txq *wanting(const struct mr_xdp *x)
 {
-    bool found = false;
     for (uint32_t i = 0; i < x->n_txq; i++) {
-        found |= x->txq[i]->by_ring;
+        if (x->txq[i]->by_ring) {
+            return x->txq[i];
+        }
     }
-    return found;
+    return NULL;
+}
+
+static const char *why_not(int rc)
+{
+    long disabled = 0;
+    mr_sysctl_read("kernel/io_uring_disabled", &disabled);
+    if (rc == -EPERM && disabled != 0) {
+        return "forbidden; sysctl kernel.io_uring_disabled=0 allows it";
+    }
+    if ((rc == -EPERM || rc == -ENOSYS) && mr_seccomp_filters()) {
+        return "forbidden or hidden by a seccomp filter; let it allow io_uring_setup, io_uring_enter and io_uring_register";
+    }
+    return rc == -EINVAL ? "this kernel lacks what is needed (DEFER_TASKRUN); Linux 6.1 has it" : strerror(-rc);
+}
+
+/* A ring, and one call that does nothing: who may make one need not be allowed to enter it. */
+static int make_ring(struct io_uring *ring, uint32_t entries)
+{
+    struct io_uring_params p = {.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
+                                         IORING_SETUP_CLAMP};
+    int rc = io_uring_queue_init_params(entries, ring, &p);
+    if (rc < 0) {
+        return rc;
+    }
+    io_uring_prep_nop(io_uring_get_sqe(ring));
+    rc = io_uring_submit_and_wait(ring, 1);
+    if (rc < 0) {
+        io_uring_queue_exit(ring);
+        return rc;
+    }
+    io_uring_cq_advance(ring, 1);
+    io_uring_register_ring_fd(ring); // saves a look-up a call; without it, all is the same
+    return 0;
 }
 
 int mr_xdp_kick_open(struct mr_xdp *x, struct mr_error *err)
 {
-    struct io_uring_params p = {.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
-                                         IORING_SETUP_CLAMP};
-    if (!wanted(x)) {
+    const struct mr_xdp_txq *q = wanting(x);
+    if (q == NULL) {
         return 0;
     }
     x->kick = calloc(1, sizeof *x->kick);
-    int rc = x->kick == NULL ? -ENOMEM : io_uring_queue_init_params(x->n_txq, &x->kick->ring, &p);
+    int rc = x->kick == NULL ? -ENOMEM : make_ring(&x->kick->ring, x->n_txq);
     if (rc < 0) {
         free(x->kick);
         x->kick = NULL;
-        return mr_error_set(err, MR_FAULT_MACHINE, rc, "driver xdp: kick: uring: no io_uring can be had: %s%s; kick: send needs none",
-                            strerror(-rc), mr_error_remedy(rc));
+        return mr_error_set(err, MR_FAULT_MACHINE, rc, "port %s: kick: uring: io_uring: %s%s; or kick: send, which needs none",
+                            q->q.port->config->name, why_not(rc), mr_error_remedy(rc));
     }
-    io_uring_register_ring_fd(&x->kick->ring); // saves a look-up a call; without it, all is the same
     return 0;
 }
 
@@ -94,6 +128,17 @@ static bool hear(struct mr_xdp *x)
     return again;
 }
 
+/* The call failed, and has done nothing: what it asked for stays in the ring, and the next pass tries again. */
+static void failed(struct mr_xdp *x, int error)
+{
+    for (uint32_t i = 0; i < x->n_txq; i++) {
+        if (x->txq[i]->by_ring && x->txq[i]->unsent != 0) {
+            __atomic_store_n(&x->txq[i]->last_error, error, __ATOMIC_RELAXED);
+            mr_count(&x->txq[i]->again, 1);
+        }
+    }
+}
+
 void mr_xdp_kick_all(struct mr_xdp *x)
 {
     bool again = false;
@@ -103,8 +148,10 @@ void mr_xdp_kick_all(struct mr_xdp *x)
             return;
         }
         x->io.syscalls++;
-        if (io_uring_submit_and_wait(&x->kick->ring, n) < 0) {
-            return; // the next pass tries
+        int rc = io_uring_submit_and_wait(&x->kick->ring, n);
+        if (MR_UNLIKELY(rc < 0)) {
+            failed(x, -rc);
+            return;
         }
         again = hear(x);
         if (!again) {
