@@ -46,6 +46,8 @@ static inline void close_both(void)
         p->driver->io_destroy(s.io[i]);
     }
     cr_expect_eq(s.pool.small.count, CHUNKS, "%u chunks are home", s.pool.small.count);
+    mr_config_destroy(s.cfg);
+    mr_arena_destroy(&s.arena);
 }
 
 /* Chunks from the pool with 100 bytes of zeros in them. */
