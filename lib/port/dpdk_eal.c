@@ -60,8 +60,8 @@ void mr_dpdk_hush(void)
 static bool is_noise(const char *text)
 {
     static const char *const noise[] = {"Detected ", "Selected IOVA", "Physical addresses", "Probe PCI", "VFIO support", "FATAL",
-                                        "Multi-process socket", "Failed to register mp", "Invalid 'command", "Driver cannot attach", "Failed to attach",
-                                        "No free 1048576", "Usage", "EAL ", " "};
+                                        "Multi-process socket", "Failed to register mp", "Invalid 'command", "Failed to attach",
+                                        "Driver cannot attach", "No free 1048576", "Usage", "EAL ", " "};
     for (size_t i = 0; i < sizeof noise / sizeof *noise; i++) {
         if (strncmp(text, noise[i], strlen(noise[i])) == 0) {
             return true;

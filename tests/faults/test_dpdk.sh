@@ -36,7 +36,7 @@ right=net_nonsense0 refused 3 'no PMD installed here takes this name'
 right=net_af_packet1,iface=nope refused 3 'DPDK does not open "net_af_packet1,iface=nope": .*No such device'
 right=net_af_packet1 refused 2 'port right: device: net_af_packet1 names no interface; write "net_af_packet1,iface='
 right=net_af_packet1,iface refused 2 '"iface" of net_af_packet1 has no value'
-right=net_memif0,socket=/nope/x refused 3 'net_memif0 refuses to start: Failed to connect socket: /nope/x; nobody listens there: start .*role=server'
+right=net_memif0,socket=/nope/x refused 3 'to start: Failed to connect socket: /nope/x; nobody listens there: start .*role=server'
 right=net_memif0,socket=/nope/x,socket-abstract=no refused 3 'Invalid socket directory; the directory of socket= does not exist'
 right='net_af_packet0,iface=right' refused 2 "is port left's already"
 engine_word=--nonsense refused 3 "unrecognized option '--nonsense'; look at engine.eal"
