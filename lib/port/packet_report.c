@@ -1,3 +1,4 @@
+#include "lib/port/last_error.h"
 #include "lib/port/packet_port.h"
 
 #include <jansson.h>
@@ -47,14 +48,6 @@ void mr_packet_port_stats(struct mr_port *port, struct mr_outsides *out)
     }
 }
 
-static void put_error(json_t *to, const char *key, const int *last)
-{
-    int error = __atomic_load_n(last, __ATOMIC_RELAXED);
-    if (error != 0) {
-        json_object_set_new(to, key, json_string(strerror(error)));
-    }
-}
-
 /* {retagged, copied_small, receive_socket_bytes, send_socket_bytes, last_receive_error, last_send_error} */
 void *mr_packet_port_report(struct mr_port *port)
 {
@@ -69,10 +62,10 @@ void *mr_packet_port_report(struct mr_port *port)
         json_object_set_new(j, "send_socket_bytes", json_integer(mr_packet_txq_of(port, 0)->socket.socket_bytes));
     }
     for (uint32_t i = 0; i < port->n_rxq; i++) {
-        put_error(j, "last_receive_error", &mr_packet_rxq_of(port, i)->socket.last_error);
+        mr_last_error_put(j, "last_receive_error", &mr_packet_rxq_of(port, i)->socket.last_error);
     }
     for (uint32_t i = 0; i < port->n_txq; i++) {
-        put_error(j, "last_send_error", &mr_packet_txq_of(port, i)->socket.last_error);
+        mr_last_error_put(j, "last_send_error", &mr_packet_txq_of(port, i)->socket.last_error);
     }
     return j;
 }

@@ -1,5 +1,6 @@
 /* tap.c: the tap driver: a TAP device of our own, read and written by one io_uring per core, or by read and write. */
 #include "lib/port/tap.h"
+#include "lib/port/last_error.h"
 #include "lib/sys/node.h"
 
 #include <errno.h>
@@ -195,14 +196,6 @@ static void stats(struct mr_port *port, struct mr_outsides *out)
     }
 }
 
-static void put_error(json_t *to, const char *key, const int *error)
-{
-    int value = __atomic_load_n(error, __ATOMIC_RELAXED);
-    if (value != 0) {
-        json_object_set_new(to, key, json_string(strerror(value)));
-    }
-}
-
 /* {mtu, by, copied_small, bad_completions, last_receive_error, last_send_error} */
 static void *report(struct mr_port *port)
 {
@@ -213,10 +206,10 @@ static void *report(struct mr_port *port)
         const struct mr_tun_rxq *q = mr_tun_rxq_of(port->rxq[i]);
         copied += mr_counted(&q->copied_small);
         bad += mr_counted(&q->tap->bad_completions);
-        put_error(j, "last_receive_error", &q->last_error);
+        mr_last_error_put(j, "last_receive_error", &q->last_error);
     }
     for (uint32_t i = 0; i < port->n_txq; i++) {
-        put_error(j, "last_send_error", &mr_tun_txq_of(port->txq[i])->last_error);
+        mr_last_error_put(j, "last_send_error", &mr_tun_txq_of(port->txq[i])->last_error);
     }
     if (port->n_rxq != 0) {
         json_object_set_new(j, "copied_small", json_integer((json_int_t)copied));

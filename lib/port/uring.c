@@ -1,5 +1,6 @@
 /* uring.c: the io_uring driver: an interface by AF_PACKET, received and sent by one io_uring per core. */
 #include "lib/port/uring.h"
+#include "lib/port/last_error.h"
 #include "lib/sys/node.h"
 
 #include <errno.h>
@@ -240,22 +241,6 @@ static void stats(struct mr_port *port, struct mr_outsides *out)
     }
 }
 
-static void put_errors(const struct mr_port *port, json_t *to)
-{
-    for (uint32_t i = 0; i < port->n_rxq; i++) {
-        int error = __atomic_load_n(&rxq_of(port, i)->socket.last_error, __ATOMIC_RELAXED);
-        if (error != 0) {
-            json_object_set_new(to, "last_receive_error", json_string(strerror(error)));
-        }
-    }
-    for (uint32_t i = 0; i < port->n_txq; i++) {
-        int error = __atomic_load_n(&txq_of(port, i)->socket.last_error, __ATOMIC_RELAXED);
-        if (error != 0) {
-            json_object_set_new(to, "last_send_error", json_string(strerror(error)));
-        }
-    }
-}
-
 /* {retagged, copied_small, receive_socket_bytes, send_socket_bytes, registered_ring, last_receive_error, last_send_error} */
 static void *report(struct mr_port *port)
 {
@@ -271,7 +256,12 @@ static void *report(struct mr_port *port)
     if (port->n_txq != 0) {
         json_object_set_new(j, "send_socket_bytes", json_integer(txq_of(port, 0)->socket.socket_bytes));
     }
-    put_errors(port, j);
+    for (uint32_t i = 0; i < port->n_rxq; i++) {
+        mr_last_error_put(j, "last_receive_error", &rxq_of(port, i)->socket.last_error);
+    }
+    for (uint32_t i = 0; i < port->n_txq; i++) {
+        mr_last_error_put(j, "last_send_error", &txq_of(port, i)->socket.last_error);
+    }
     return j;
 }
 

@@ -1,4 +1,5 @@
 /* xdp_report.c: what ports of xdp tell: losses outside the engine by the kernel's names, and the driver's own facts. */
+#include "lib/port/last_error.h"
 #include "lib/port/xdp.h"
 
 #include <jansson.h>
@@ -77,10 +78,7 @@ void *mr_xdp_report(struct mr_port *port)
     json_object_set_new(j, "zerocopy", json_boolean(p->mode == MR_XDP_ZEROCOPY));
     json_object_set_new(j, "sends_again", json_integer((json_int_t)s.again));
     for (uint32_t i = 0; i < port->n_txq; i++) {
-        int error = __atomic_load_n(&txq_of(port, i)->last_error, __ATOMIC_RELAXED);
-        if (error != 0) {
-            json_object_set_new(j, "last_send_error", json_string(strerror(error)));
-        }
+        mr_last_error_put(j, "last_send_error", &txq_of(port, i)->last_error);
     }
     return j;
 }
