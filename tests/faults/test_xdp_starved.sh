@@ -11,7 +11,7 @@ WINDOW=512
 in_b sh -c 'ip link add name hold type veth peer name sink && ip link add name bridge type bridge forward_delay 0 mcast_snooping 0 &&
     ip link set dev b0 master bridge && ip link set dev hold master bridge &&
     ip link set dev b0 type bridge_slave learning off && ip link set dev hold type bridge_slave learning off &&
-    for d in hold sink bridge; do ip link set dev $d up; done' || fail "cannot make the bridge"
+    for d in sink hold bridge; do ip link set dev $d up; done' || fail "cannot make the bridge"
 
 # hold_back RATE: of 8kbit, a frame of 60 bytes passes every 60 ms. let_go: all do, from the next on.
 hold_back() { in_b tc qdisc replace dev hold root tbf rate $1 burst 200 limit 1000000 || fail "no tbf"; }
@@ -29,6 +29,7 @@ wait_full() {
 
 # ---- 20,000 numbered frames, of which the first hundreds are held back ----
 engine_start none
+check "frames come through the bridge" "$wire" knock a/a0 b/sink
 hold_back 8kbit
 "$wire" frames a/a0 b/sink 20000 $WINDOW 60..60 >$dir/wire &
 frames=$!

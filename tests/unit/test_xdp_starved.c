@@ -17,7 +17,8 @@ static void starve(void)
     run("ip link add name hold type veth peer name sink");
     run("ip link add name bridge type bridge forward_delay 0 mcast_snooping 0");
     run("ip link set dev right2 master bridge && ip link set dev hold master bridge");
-    run("for d in hold sink bridge; do ip link set dev $d up; done");
+    run("for d in sink hold bridge; do ip link set dev $d up; done"); // hold last: with a carrier its queue is there at once
+    run("for try in $(seq 1000); do [ $(bridge link | grep -c forwarding) = 2 ] && exit; sleep 0.01; done; exit 1");
     run("tc qdisc add dev hold root tbf rate 80bit burst 200 limit 1000000");
 }
 
