@@ -85,6 +85,9 @@ static void become_dpdk(const struct compare *c, const struct compare_row *row, 
     char device[2][96];
     bool huge = mr_huge_pages_read(-1, MR_PAGE_2M).free >= EAL_HUGE_PAGES;
     const char *form = mr_driver_find(row->rx_driver)->interface_form;
+    if (form == NULL) {
+        return; // then the driver takes interfaces by their names
+    }
     snprintf(device[0], sizeof device[0], form, 0u, c->net.device[LAB_LEFT]);
     snprintf(device[1], sizeof device[1], form, 1u, c->net.device[LAB_RIGHT]);
     char *const argv[] = {"dpdk_forward", cpu, most, huge ? "huge" : "plain", device[0], device[1], NULL};
