@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FOR_MOST_S = 10, START_MS = 150, START_EAL_MS = 700, EAL_HUGE_PAGES = 32 };
+enum { FOR_MOST_S = 10, START_MS = 150, START_EAL_MS = 1000, EAL_HUGE_PAGES = 32 };
 
 /* Whose program has not the name bare_<driver>. */
 static const struct loop {
@@ -129,7 +129,7 @@ static void start(const struct compare *c, const struct compare_row *row, struct
 {
     const struct loop *loop = loop_of(row);
     uint32_t ms = loop != NULL ? loop->start_ms : START_MS;
-    const struct timespec begin = {0, (long)ms * 1000000l};
+    const struct timespec begin = {ms / 1000, (long)(ms % 1000) * 1000000l};
     pid_t parent = getpid();
     fflush(NULL);
     p->pid = fork();

@@ -206,18 +206,20 @@ static json_t *rounds_json(const struct compare *c, const struct compare_row *ro
 
 static void put_rates(const struct compare *c, const struct compare_row *row, json_t *j)
 {
-    uint32_t disturbed = 0, limited = 0, out_of_trials = 0;
+    uint32_t disturbed = 0, limited = 0, out_of_trials = 0, searched = 0;
     for (uint32_t i = 0; i < c->rounds; i++) {
+        searched += isfinite(row->round[i].no_loss_mpps) != 0;
         disturbed += row->round[i].disturbed;
         limited += row->round[i].source_limited;
         out_of_trials += row->round[i].out_of_trials;
     }
+    bool at_least = limited + out_of_trials != 0 && (limited + out_of_trials) * 2 >= searched; // the median is no more than that
     json_object_set_new(j, "mpps_no_loss", real_or_null(MEDIAN(no_loss_mpps)));
     json_object_set_new(j, "mpps_none_passed", real_or_null(MEDIAN(failed_mpps)));
     json_object_set_new(j, "mpps_flat_out", real_or_null(MEDIAN(flat_mpps)));
     json_object_set_new(j, "mpps_offered", real_or_null(MEDIAN(offered_mpps)));
-    json_object_set_new(j, "source_limited", json_boolean(limited * 2 > c->rounds));
-    json_object_set_new(j, "out_of_trials", json_boolean(out_of_trials * 2 > c->rounds));
+    json_object_set_new(j, "source_limited", json_boolean(at_least && limited >= out_of_trials));
+    json_object_set_new(j, "out_of_trials", json_boolean(at_least && limited < out_of_trials));
     json_object_set_new(j, "disturbed_rounds", json_integer(disturbed));
     json_object_set_new(j, "interval",
                         json_pack("{s:o, s:o, s:o}", "mpps_no_loss",

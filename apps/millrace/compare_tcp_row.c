@@ -161,7 +161,8 @@ void compare_tcp_measure(struct compare *c, struct compare_tcp_row *r, uint64_t 
         const char *text = stopped < 0 ? cause.text : why.text;
         compare_tcp_row_clear(r);
         if (r->form->rounds == 0) {
-            snprintf(r->reason, sizeof r->reason, "%s", text);
+            const char *cut = limit_ns < c->times.stream_ns ? "the time for all of it ran out: " : "";
+            snprintf(r->reason, sizeof r->reason, "%s%s", cut, text);
         } else {
             snprintf(r->reason, sizeof r->reason, "in round %u: %s", r->form->rounds + 1, text);
         }

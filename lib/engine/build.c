@@ -124,6 +124,7 @@ static void lay_core(struct mr_engine *e, struct mr_areas *areas, uint32_t index
     c->gap_ends = ends;
     c->n_cores = e->plan->n_cores;
     c->gap_limit = mr_ns_to_ticks(e->clock, 20000);
+    c->sleep_limit = mr_ns_to_ticks(e->clock, 2 * MR_WAIT_MS * 1000000ull); // the kernel's timers are coarse
     c->gap_per_frame = mr_ns_to_ticks(e->clock, 1000);
     c->housekeeping_ticks = mr_ns_to_ticks(e->clock, 100000);
     e->cores[index] = c;

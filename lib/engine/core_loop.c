@@ -117,6 +117,7 @@ static uint64_t sleep_in(struct mr_core *c, struct mr_io *io)
         return 0;
     }
     uint64_t ticks = mr_ticks() - from;
+    ticks = ticks < c->sleep_limit ? ticks : c->sleep_limit; // what is longer the host took, and that is a gap
     mr_count(&c->time.idle, ticks);
     return ticks;
 }

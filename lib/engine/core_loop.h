@@ -41,6 +41,7 @@ struct mr_core {
     const uint32_t *const *gap_ends; /* every core's last_gap, for the TX stages */
     uint32_t n_cores;
     uint64_t gap_limit;          /* ticks: a longer pass without work is a gap */
+    uint64_t sleep_limit;        /* ticks: nothing sleeps longer by itself */
     uint64_t gap_per_frame;      /* ticks a frame may take in a pass that went into the kernel */
     uint64_t housekeeping_ticks; /* period */
     pthread_t thread;

@@ -64,21 +64,27 @@ int mr_plan_cores(struct mr_plan *p, const struct mr_topology *t, struct mr_erro
 
 /* ---- cores that sleep ---- */
 
-static bool sleeps(const struct mr_plan *p, const struct mr_plan_stage *s)
+static const char *sleeps_in(const struct mr_plan *p, const struct mr_plan_stage *s)
 {
-    return s->kind == MR_STAGE_RX && p->config->ports[s->port].blocking;
+    bool blocking = s->kind != MR_STAGE_WORK && p->config->ports[s->port].blocking;
+    return !blocking ? NULL : s->kind == MR_STAGE_RX ? "recv" : "send";
 }
 
-/* Whom else the core of a sleeping stage would keep waiting; NULL = nobody. */
+/* Whom else the core of a sleeping stage would keep waiting; NULL = nobody. While it sends, what it receives waits: that is what was
+ * asked for. */
 static const struct mr_plan_stage *kept_waiting(const struct mr_plan *p, const struct mr_plan_stage *sleeper)
 {
+    const struct mr_plan_stage *own = sleeper->kind == MR_STAGE_RX ? sleeper : NULL;
     for (uint32_t i = 0; i < p->n_stages; i++) {
         const struct mr_plan_stage *s = &p->stages[i];
-        if (s != sleeper && s->core == sleeper->core && s->kind == MR_STAGE_RX) {
-            return s;
+        if (s->core == sleeper->core && s->kind == MR_STAGE_RX && s != own) {
+            if (own != NULL) {
+                return s;
+            }
+            own = s;
         }
     }
-    for (uint32_t i = 0; i < p->n_rings; i++) {
+    for (uint32_t i = 0; i < p->n_rings && sleeper->kind == MR_STAGE_RX; i++) {
         const struct mr_plan_stage *from = &p->stages[p->rings[i].from], *to = &p->stages[p->rings[i].to];
         if (to->core == sleeper->core && from->core != sleeper->core) {
             return to;
@@ -91,12 +97,12 @@ int mr_plan_sleepers(const struct mr_plan *p, struct mr_error *err)
 {
     char key[40];
     for (uint32_t i = 0; i < p->n_stages; i++) {
-        const struct mr_plan_stage *s = &p->stages[i], *other = sleeps(p, s) ? kept_waiting(p, s) : NULL;
+        const struct mr_plan_stage *s = &p->stages[i], *other = sleeps_in(p, s) != NULL ? kept_waiting(p, s) : NULL;
         if (other != NULL) {
             snprintf(key, sizeof key, "ports[%u].blocking", s->port);
-            return mr_plan_fail(p, key, err, "yes: CPU %u would sleep in recv for %s, and %s on it would wait meanwhile; write "
+            return mr_plan_fail(p, key, err, "yes: CPU %u would sleep in %s for %s, and %s on it would wait meanwhile; write "
                                 "engine.cores so that each receiving queue has a core of its own and its frames stay there, or "
-                                "blocking: no", p->cores[s->core].cpu, s->name, other->name);
+                                "blocking: no", p->cores[s->core].cpu, sleeps_in(p, s), s->name, other->name);
         }
     }
     return 0;

@@ -188,6 +188,10 @@ static void explain_device(struct mr_plan *p, uint32_t i)
 static void explain_sleep(struct mr_plan *p, uint32_t i)
 {
     const struct mr_port_config *c = &p->config->ports[i];
+    if (c->blocking && p->ports[i].n_txq != 0) {
+        mr_plan_note(p, "ports[%u]: blocking: a core sleeps in send while the socket's buffer is full, %d ms at most in a pass; what it "
+                     "receives waits meanwhile", i, MR_WAIT_MS);
+    }
     if (c->blocking && p->ports[i].n_rxq != 0) {
         mr_plan_note(p, "ports[%u]: blocking: a core with nothing under way sleeps in recv until a frame comes, %d ms at most; an end, a "
                      "link or a check waits as long for it", i, MR_WAIT_MS);

@@ -30,7 +30,7 @@ struct mr_search {
     double failed;        /* lowest rate that was not; 0 = none yet */
     double step;          /* of the gallop */
     uint32_t trials;
-    bool doubted;         /* the rate under way failed once */
+    bool lost, late;      /* at the rate under way, once: frames; the source */
     bool source_limited;
     bool over;
 };

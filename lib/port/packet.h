@@ -38,7 +38,7 @@ struct mr_packet_rx {
 struct mr_packet_tx {
     int fd;
     bool vnet;        /* each frame goes with its virtio_net_hdr */
-    int flags;        /* of send: MSG_DONTWAIT, or 0: sleeps for room, MR_WAIT_MS at most */
+    bool waits;       /* asked for: a burst's first send sleeps for room, MR_WAIT_MS at most */
     int socket_bytes; /* obtained */
     int last_error;   /* behind drops[tx_error], errno; written by the core */
 };

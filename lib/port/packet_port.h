@@ -95,9 +95,9 @@ void *mr_packet_port_report(struct mr_port *port);
     .detach = mr_packet_detach, .stats = mr_packet_port_stats, .close = mr_packet_port_close,                          \
     .chunks_back = mr_packet_chunks_back, .destroy = mr_packet_port_destroy, .report = mr_packet_port_report
 
-/* mr_packet_send_one: by send(). false: not now, the frame stays the caller's. mr_packet_send_many: by sendmmsg(), a tx_burst:
- * how many were taken. */
-bool mr_packet_send_one(struct mr_packet_txq *q, const struct mr_frame *frame);
+/* mr_packet_send_one: by send(), with its flags. false: not now, the frame stays the caller's. mr_packet_send_many: by sendmmsg(), a
+ * tx_burst: how many were taken. */
+bool mr_packet_send_one(struct mr_packet_txq *q, const struct mr_frame *frame, int flags);
 uint32_t mr_packet_send_many(struct mr_txq *txq, const struct mr_frame *frames, uint32_t n);
 
 static inline struct mr_packet_rxq *mr_packet_rxq_of(const struct mr_port *port, uint32_t i)

@@ -17,16 +17,16 @@ static bool keeps(int error)
     return error == EAGAIN || error == EINTR;
 }
 
-static ssize_t send_bytes(struct mr_packet_txq *q, const struct mr_frame *f)
+static ssize_t send_bytes(struct mr_packet_txq *q, const struct mr_frame *f, int flags)
 {
     uint32_t bytes = f->length + (q->socket.vnet ? MR_VNET_BYTES : 0u);
     mr_count(&q->q.io->syscalls, 1);
-    return send(q->socket.fd, mr_packet_front(&q->socket, q->q.port->base, f), bytes, q->socket.flags);
+    return send(q->socket.fd, mr_packet_front(&q->socket, q->q.port->base, f), bytes, flags);
 }
 
-static bool send_as_it_is(struct mr_packet_txq *q, const struct mr_frame *f)
+static bool send_as_it_is(struct mr_packet_txq *q, const struct mr_frame *f, int flags)
 {
-    if (MR_LIKELY(send_bytes(q, f) >= 0)) {
+    if (MR_LIKELY(send_bytes(q, f, flags) >= 0)) {
         mr_count(&q->q.frames, 1);
         mr_count(&q->q.bytes, f->length);
         return true;
@@ -39,7 +39,7 @@ static bool send_as_it_is(struct mr_packet_txq *q, const struct mr_frame *f)
 }
 
 /* Its checksum is completed for this device; should it not go now, the partial one goes back, as its flags say. */
-static bool send_fitted(struct mr_packet_txq *q, const struct mr_frame *frame)
+static bool send_fitted(struct mr_packet_txq *q, const struct mr_frame *frame, int flags)
 {
     struct mr_frame f = *frame;
     struct mr_vnet v;
@@ -54,7 +54,7 @@ static bool send_fitted(struct mr_packet_txq *q, const struct mr_frame *frame)
         mr_txq_drop(&q->q, &f, MR_DROP_no_offload);
         return true;
     }
-    bool taken = send_as_it_is(q, &f);
+    bool taken = send_as_it_is(q, &f, flags);
     if (!taken) {
         memcpy(field, partial, sizeof partial);
     }
@@ -66,9 +66,9 @@ static inline bool needs_fitting(const struct mr_packet_txq *q, const struct mr_
     return MR_UNLIKELY(f->flags & MR_FRAME_VNET) && !q->socket.vnet;
 }
 
-bool mr_packet_send_one(struct mr_packet_txq *q, const struct mr_frame *frame)
+bool mr_packet_send_one(struct mr_packet_txq *q, const struct mr_frame *frame, int flags)
 {
-    return needs_fitting(q, frame) ? send_fitted(q, frame) : send_as_it_is(q, frame);
+    return needs_fitting(q, frame) ? send_fitted(q, frame, flags) : send_as_it_is(q, frame, flags);
 }
 
 /* Up to the first frame that must be fitted. */
@@ -120,7 +120,7 @@ uint32_t mr_packet_send_many(struct mr_txq *txq, const struct mr_frame *frames, 
     n = n < MR_BATCH_MAX ? n : MR_BATCH_MAX;
     while (done < n) {
         uint32_t run = lay_out(q, frames + done, n - done);
-        uint32_t sent = run != 0 ? send_run(q, frames + done, run) : mr_packet_send_one(q, frames + done);
+        uint32_t sent = run != 0 ? send_run(q, frames + done, run) : mr_packet_send_one(q, frames + done, MSG_DONTWAIT);
         done += sent;
         if (sent < run || sent == 0) {
             break;

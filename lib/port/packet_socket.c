@@ -265,7 +265,7 @@ static int set_up_tx(struct mr_packet_port *p, struct mr_packet_tx *tx, const ch
         *what = "cannot send with offloads (PACKET_VNET_HDR)";
         rc = set(tx->fd, SOL_PACKET, PACKET_VNET_HDR, 1);
     }
-    if (rc == 0 && p->port->config->blocking) {
+    if (rc == 0 && tx->waits) {
         *what = "cannot limit how long it sleeps (SO_SNDTIMEO)";
         rc = set_patience(tx->fd, SO_SNDTIMEO);
     }
@@ -280,7 +280,7 @@ static int set_up_tx(struct mr_packet_port *p, struct mr_packet_tx *tx, const ch
 int mr_packet_tx_open(struct mr_packet_port *p, struct mr_packet_tx *tx, struct mr_error *err)
 {
     tx->vnet = p->port->config->offload != MR_OFFLOAD_NONE;
-    tx->flags = p->port->config->blocking ? 0 : MSG_DONTWAIT;
+    tx->waits = p->port->config->blocking;
     tx->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
     if (tx->fd < 0) {
         return refused(p->port, err, errno);

@@ -112,7 +112,7 @@ static uint32_t tx_burst(struct mr_txq *txq, const struct mr_frame *frames, uint
 {
     struct mr_packet_txq *q = MR_CONTAINER_OF(txq, struct mr_packet_txq, q);
     uint32_t done = 0;
-    while (done < n && mr_packet_send_one(q, &frames[done])) {
+    while (done < n && mr_packet_send_one(q, &frames[done], done == 0 && q->socket.waits ? 0 : MSG_DONTWAIT)) {
         done++;
     }
     return done;

@@ -293,22 +293,31 @@ child() { # of that name, as soon as there is one
     done
     return 1
 }
-streams --rounds 2
-child mr-tcp-send && kill -9 "$pid" || fail "no sender to kill"
-wait "$main" || fail "a stream whose sender died, and exit code $?: $(cat "$dir/err")"
-dead=0
-for i in 0 1 2 3 4 5; do
-    case $(get tcp.$i.reason) in
-    null) same tcp.$i.gbit_per_s.rounds 2 && is tcp.$i.carried_bytes "x == 2 * $(get tcp.$i.bytes)" ;;
-    *"of the TCP stream died"* | *"of the TCP stream cannot"*) dead=$((dead + 1)) && same tcp.$i.gbit_per_s null ;;
-    *) fail "tcp.$i: $(get tcp.$i.reason)" ;;
-    esac
+killed_sender() {
+    streams --rounds 2
+    child mr-tcp-send && kill -9 "$pid"
+    wait "$main" || fail "a stream whose sender died, and exit code $?: $(cat "$dir/err")"
+    dead=0
+    for i in 0 1 2 3 4 5; do
+        case $(get tcp.$i.reason) in
+        null) same tcp.$i.gbit_per_s.rounds 2 && is tcp.$i.carried_bytes "x == 2 * $(get tcp.$i.bytes)" ;;
+        *"of the TCP stream died"* | *"of the TCP stream cannot"*) dead=$((dead + 1)) && same tcp.$i.gbit_per_s null ;;
+        *) fail "tcp.$i: $(get tcp.$i.reason)" ;;
+        esac
+    done
+}
+for try in 1 2 3; do # a stream of some tenths of a second may be over before this shell has its turn
+    killed_sender
+    [ $dead -ne 1 ] || break
 done
 [ $dead -eq 1 ] || fail "$dead rows died of one sender"
-streams --rounds 1
-child mr-pipeline && sleep 0.1 && kill -9 "$pid" || fail "no pipeline to kill"
-wait "$main" || fail "a pipeline died, and exit code $?: $(cat "$dir/err")"
-grep -q '  not run  mmsg: lab: the pipeline died (signal 9)' "$dir/table" || fail "a pipeline was killed, and the table: $(cat "$dir/table")"
+for try in 1 2 3; do
+    streams --rounds 1
+    child mr-pipeline && kill -9 "$pid"
+    wait "$main" || fail "a pipeline died, and exit code $?: $(cat "$dir/err")"
+    ! grep -q '  not run  mmsg: .*the pipeline .*died' "$dir/table" || break
+done
+grep -q '  not run  mmsg: .*the pipeline .*died' "$dir/table" || fail "a pipeline was killed, and the table: $(cat "$dir/table")"
 is tcp.4.gbit_per_s.median 'x > 0.01'
 
 # Ctrl-C in the middle of a stream: nothing is left, see below.

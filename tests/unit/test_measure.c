@@ -230,6 +230,27 @@ Test(measure, one_stall_is_no_verdict_and_two_are)
     cr_assert(eq(dbl, s.failed, above));
 }
 
+/* A loss is no lateness, nor the other way round: each is judged when it came twice. */
+Test(measure, one_loss_and_one_late_source_are_no_verdict)
+{
+    struct mr_search s;
+    mr_search_init(&s, &rules, 100);
+    mr_search_next(&s);
+    mr_search_tell(&s, 100, 1000, 900);
+    mr_search_tell(&s, 50, 1000, 1000);
+    cr_assert(not(s.source_limited));
+    cr_assert(not(s.over));
+    cr_assert(eq(dbl, s.rate, 100));
+    mr_search_init(&s, &rules, 100);
+    mr_search_next(&s);
+    mr_search_tell(&s, 50, 1000, 1000);
+    mr_search_tell(&s, 100, 1000, 900);
+    cr_assert(eq(dbl, s.failed, 0));
+    mr_search_tell(&s, 50, 1000, 1000);
+    cr_assert(s.source_limited);
+    cr_assert(eq(dbl, s.carried, 50));
+}
+
 Test(measure, loss_within_the_criterion_passes)
 {
     struct mr_search s;
